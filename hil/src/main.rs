@@ -1,0 +1,2 @@
+//! The bench of qpyflash.
+fn main() {}

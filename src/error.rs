@@ -1,0 +1,226 @@
+//! The one public error: what was attempted, what was found, what has been written, what to do next.
+
+use std::fmt;
+
+use qpyflash_protocols::{Phase, Written};
+
+/// The kinds of failure. Each has a stable code for machines and belongs to one exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The command line asks for something impossible.
+    Usage,
+    /// A file cannot be read at all.
+    PackageUnreadable,
+    /// A package contradicts itself or is damaged.
+    PackageCorrupt,
+    /// A package breaks a limit that protects this host.
+    PackageHostile,
+    /// No published layout fits.
+    PackageUnknown,
+    /// Several candidates that differ.
+    PackageAmbiguous,
+    /// The package's platform cannot be written by this version.
+    PackageUnsupported,
+    /// No module is attached, or the port does not exist.
+    ModuleMissing,
+    /// The module does not answer.
+    ModuleSilent,
+    /// Several modules are attached and none was chosen.
+    ModuleSeveral,
+    /// The package is for another platform.
+    RefusedPlatform,
+    /// The package is for another series.
+    RefusedSeries,
+    /// The package is for another submodel.
+    RefusedSubmodel,
+    /// Label, module and package contradict each other.
+    RefusedContradiction,
+    /// The chip in download mode is not the package's.
+    RefusedChip,
+    /// The package needs something that must be allowed by name (production groups, for instance).
+    RefusedUnsafe,
+    /// Nobody knows what the module is.
+    UnknownModule,
+    /// Nobody knows what the package is built for.
+    UnknownPackage,
+    /// No permission to open the port.
+    LinkDenied,
+    /// Another program holds the port.
+    LinkBusy,
+    /// The operating system failed on the port.
+    LinkFailed,
+    /// Download mode was not reached.
+    DownloadModeNotReached,
+    /// The module left the bus while it was being written.
+    ModuleGone,
+    /// The module refused a command.
+    ModuleRefused,
+    /// The module's answers make no sense.
+    ModuleGarbage,
+    /// Everything was written, but the module does not confirm it.
+    NotConfirmed,
+    /// The run was interrupted.
+    Interrupted,
+    /// A bug in qpyflash.
+    Internal,
+}
+
+impl Kind {
+    /// The stable code used in JSON output.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Kind::Usage => "usage",
+            Kind::PackageUnreadable => "package.unreadable",
+            Kind::PackageCorrupt => "package.corrupt",
+            Kind::PackageHostile => "package.hostile",
+            Kind::PackageUnknown => "package.unknown",
+            Kind::PackageAmbiguous => "package.ambiguous",
+            Kind::PackageUnsupported => "package.unsupported",
+            Kind::ModuleMissing => "module.missing",
+            Kind::ModuleSilent => "module.silent",
+            Kind::ModuleSeveral => "module.several",
+            Kind::RefusedPlatform => "refused.platform",
+            Kind::RefusedSeries => "refused.series",
+            Kind::RefusedSubmodel => "refused.submodel",
+            Kind::RefusedContradiction => "refused.contradiction",
+            Kind::RefusedChip => "refused.chip",
+            Kind::RefusedUnsafe => "refused.unsafe",
+            Kind::UnknownModule => "unknown.module",
+            Kind::UnknownPackage => "unknown.package",
+            Kind::LinkDenied => "link.denied",
+            Kind::LinkBusy => "link.busy",
+            Kind::LinkFailed => "link.failed",
+            Kind::DownloadModeNotReached => "module.download-mode",
+            Kind::ModuleGone => "module.gone",
+            Kind::ModuleRefused => "module.nak",
+            Kind::ModuleGarbage => "module.garbage",
+            Kind::NotConfirmed => "module.not-confirmed",
+            Kind::Interrupted => "interrupted",
+            Kind::Internal => "internal",
+        }
+    }
+}
+
+/// A failure of qpyflash, ready to be shown to a person or a machine.
+///
+/// The message answers what was being done, what was sent and what came back; [`Error::written`] says what has
+/// been changed on the module, [`Error::hints`] what to do next.
+#[derive(Debug)]
+pub struct Error {
+    /// What went wrong, for machines.
+    pub kind: Kind,
+    /// What went wrong, for people: lower case, no trailing full stop, back-ticks round literals.
+    pub message: String,
+    /// The phase in which it happened, if a run had begun.
+    pub phase: Option<Phase>,
+    /// Where the module sits, or the port that was given.
+    pub slot: Option<String>,
+    /// What has been written to the module.
+    pub written: Written,
+    /// What to do next.
+    pub hints: Vec<String>,
+    /// The cause, shown with `-v`.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure before anything was written.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error {
+            kind,
+            message: message.into(),
+            phase: None,
+            slot: None,
+            written: Written::Nothing,
+            hints: Vec::new(),
+            source: None,
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Names the phase.
+    #[must_use]
+    pub fn in_phase(mut self, phase: Phase) -> Self {
+        self.phase = Some(phase);
+        self
+    }
+
+    /// Names the module's place.
+    #[must_use]
+    pub fn at(mut self, slot: impl Into<String>) -> Self {
+        self.slot = Some(slot.into());
+        self
+    }
+
+    /// Says what has been written.
+    #[must_use]
+    pub fn written(mut self, written: Written) -> Self {
+        self.written = written;
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// The process exit code. Source: DESIGN §7.
+    pub fn exit_code(&self) -> u8 {
+        let untouched = matches!(self.written, Written::Nothing | Written::HelpersOnly);
+        match self.kind {
+            Kind::Internal => 1,
+            Kind::Usage => 2,
+            Kind::PackageUnreadable
+            | Kind::PackageCorrupt
+            | Kind::PackageHostile
+            | Kind::PackageUnknown
+            | Kind::PackageAmbiguous
+            | Kind::PackageUnsupported => 3,
+            Kind::ModuleSeveral => 5,
+            Kind::RefusedPlatform
+            | Kind::RefusedSeries
+            | Kind::RefusedSubmodel
+            | Kind::RefusedContradiction
+            | Kind::RefusedChip
+            | Kind::RefusedUnsafe => 6,
+            Kind::UnknownModule | Kind::UnknownPackage => 7,
+            Kind::LinkDenied | Kind::LinkBusy => 8,
+            Kind::DownloadModeNotReached => 9,
+            Kind::NotConfirmed => 11,
+            Kind::Interrupted if untouched => 130,
+            Kind::Interrupted => 12,
+            Kind::ModuleMissing
+            | Kind::ModuleSilent
+            | Kind::LinkFailed
+            | Kind::ModuleGone
+            | Kind::ModuleRefused
+            | Kind::ModuleGarbage => {
+                if untouched {
+                    4
+                } else {
+                    10
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}

@@ -1,0 +1,1 @@
+//! The only place that decides whether a package may go onto a module.

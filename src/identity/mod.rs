@@ -1,0 +1,1 @@
+//! What a module is: ordering codes, revisions, and the questions that get them.

@@ -1,0 +1,10 @@
+//! Flashes QuecPython firmware onto Quectel cellular modules, and refuses what does not fit.
+
+pub mod error;
+pub mod event;
+pub mod firmware;
+pub mod gate;
+pub mod identity;
+
+pub use error::{Error, Kind};
+pub use qpyflash_protocols::{Phase, Platform, Written};

@@ -1,0 +1,2 @@
+//! The `qpyflash` command.
+fn main() {}
