@@ -18,8 +18,12 @@ pub enum Platform {
 
 impl Platform {
     /// Every platform, in the order of the documentation.
-    pub const ALL: [Platform; 4] =
-        [Platform::Asr, Platform::Unisoc8910, Platform::Unisoc8850, Platform::Eigencomm618];
+    pub const ALL: [Platform; 4] = [
+        Platform::Asr,
+        Platform::Unisoc8910,
+        Platform::Unisoc8850,
+        Platform::Eigencomm618,
+    ];
 
     /// The name used in JSON output and on the command line.
     pub const fn name(self) -> &'static str {

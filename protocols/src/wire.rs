@@ -184,7 +184,10 @@ impl fmt::Display for Written {
                 f.write_str("nothing was written to flash (only helper code was loaded into RAM)")
             }
             Written::Partial { image, bytes } => {
-                write!(f, "partly written: {bytes} bytes were acknowledged, `{image}` was in work")
+                write!(
+                    f,
+                    "partly written: {bytes} bytes were acknowledged, `{image}` was in work"
+                )
             }
             Written::Complete => f.write_str("everything was written"),
         }
