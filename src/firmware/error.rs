@@ -171,7 +171,9 @@ pub enum PackageError {
 impl PackageError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Unreadable { .. } | Self::Encrypted { .. } | Self::Compression { .. } => Kind::PackageUnreadable,
+            Self::Unreadable { .. } | Self::Encrypted { .. } | Self::Compression { .. } => {
+                Kind::PackageUnreadable
+            }
             Self::BrokenArchive { .. } | Self::BrokenMember { .. } | Self::Contradiction { .. } => {
                 Kind::PackageCorrupt
             }
@@ -183,9 +185,11 @@ impl PackageError {
             | Self::TooMany { .. }
             | Self::TooLarge { .. }
             | Self::Overgrown { .. } => Kind::PackageHostile,
-            Self::Format { source: FormatError::Unsupported { .. }, .. } | Self::Unsupported { .. } => {
-                Kind::PackageUnsupported
+            Self::Format {
+                source: FormatError::Unsupported { .. },
+                ..
             }
+            | Self::Unsupported { .. } => Kind::PackageUnsupported,
             Self::Format { .. } => Kind::PackageCorrupt,
             Self::Unknown { .. } => Kind::PackageUnknown,
             Self::Ambiguous { .. } => Kind::PackageAmbiguous,
@@ -198,7 +202,10 @@ impl PackageError {
             Self::Encrypted { .. } => "unpack it with its password, then give the folder",
             Self::Compression { .. } => "unpack it, then give the folder",
             Self::BrokenArchive { .. } | Self::BrokenMember { .. } => "download the package again",
-            Self::Format { source: FormatError::Unsupported { .. }, .. } => return None,
+            Self::Format {
+                source: FormatError::Unsupported { .. },
+                ..
+            } => return None,
             Self::Format { .. } => "download the package again",
             Self::BadName { .. } | Self::Twice { .. } | Self::Overgrown { .. } => {
                 "no published package looks like this: get it from the vendor's site"
@@ -207,7 +214,9 @@ impl PackageError {
             Self::TooDeep { .. } => "give the inner archive",
             Self::TooMany { .. } | Self::TooLarge { .. } => "give the package alone",
             Self::Ambiguous { .. } => "give one of them: `unpack` the archive, then name the file",
-            Self::Unknown { .. } => "`inspect` the file that came from the vendor's site, without unpacking it",
+            Self::Unknown { .. } => {
+                "`inspect` the file that came from the vendor's site, without unpacking it"
+            }
             Self::Exists { .. } => "unpack into an empty folder",
             Self::Unreadable { .. } | Self::Contradiction { .. } | Self::Unsupported { .. } => return None,
         })
@@ -221,6 +230,8 @@ impl From<PackageError> for Error {
             Some(hint) => plain.hint(hint),
             None => plain,
         };
-        hinted.in_phase(qpyflash_protocols::Phase::Resolve).caused_by(error)
+        hinted
+            .in_phase(qpyflash_protocols::Phase::Resolve)
+            .caused_by(error)
     }
 }

@@ -46,9 +46,9 @@ pub enum Plan {
     /// An ASR `download.json` or `firmware.bin`.
     Asr(Arc<qpyflash_protocols::asr::Plan>),
     /// A Unisoc `.pac`, recognised and listed; writing follows.
-    Unisoc,
+    Unisoc(Arc<qpyflash_protocols::unisoc::Pac>),
     /// An Eigencomm `.binpkg`, recognised and listed; writing follows.
-    Eigencomm,
+    Eigencomm(Arc<qpyflash_protocols::eigencomm::Binpkg>),
 }
 
 /// A package of which every hash, check sum and bound has been checked.

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::firmware::error::PackageError;
-pub(crate) use names::{base_name, extension_cut, folder_of, is_junk};
+pub(crate) use names::{base_name, folder_of, is_junk, stem};
 
 /// Archives inside archives, the outermost included.
 pub const NESTING_LIMIT: usize = 4;
@@ -39,7 +39,10 @@ impl Spent {
         if self.members <= MEMBER_LIMIT {
             return Ok(());
         }
-        Err(PackageError::TooMany { place: place.into(), count: self.members })
+        Err(PackageError::TooMany {
+            place: place.into(),
+            count: self.members,
+        })
     }
 
     fn bytes(&mut self, place: &str, size: u64) -> Result<(), PackageError> {
@@ -47,7 +50,10 @@ impl Spent {
         if self.expanded <= EXPANDED_LIMIT {
             return Ok(());
         }
-        Err(PackageError::TooLarge { place: place.into(), size: self.expanded })
+        Err(PackageError::TooLarge {
+            place: place.into(),
+            size: self.expanded,
+        })
     }
 }
 
@@ -85,22 +91,47 @@ impl Tree {
     /// The file or folder a person gave.
     pub fn at(path: &Path, spent: &mut Spent) -> Result<Rc<Tree>, PackageError> {
         let place = path.display().to_string();
-        let unreadable = |source| PackageError::Unreadable { place: place.clone(), source };
+        let unreadable = |source| PackageError::Unreadable {
+            place: place.clone(),
+            source,
+        };
         let meta = std::fs::metadata(path).map_err(unreadable)?;
         let name = names::of_path(path);
         if meta.is_dir() {
             let members = folder::members(path, spent)?;
-            return Ok(Rc::new(Tree { parent: None, origin: vec![name], members, nesting: 0, archive: None }));
+            return Ok(Rc::new(Tree {
+                parent: None,
+                origin: vec![name],
+                members,
+                nesting: 0,
+                archive: None,
+            }));
         }
         if !meta.is_file() {
-            return Err(PackageError::NotRegular { place, kind: "neither a file nor a folder" });
+            return Err(PackageError::NotRegular {
+                place,
+                kind: "neither a file nor a folder",
+            });
         }
         if meta.len() > EXPANDED_LIMIT {
-            return Err(PackageError::TooLarge { place, size: meta.len() });
+            return Err(PackageError::TooLarge {
+                place,
+                size: meta.len(),
+            });
         }
         spent.members(&place, 1)?;
-        let members = vec![Member { name, size: meta.len(), handle: Handle::Disk(path.to_owned()) }];
-        Ok(Rc::new(Tree { parent: None, origin: Vec::new(), members, nesting: 0, archive: None }))
+        let members = vec![Member {
+            name,
+            size: meta.len(),
+            handle: Handle::Disk(path.to_owned()),
+        }];
+        Ok(Rc::new(Tree {
+            parent: None,
+            origin: Vec::new(),
+            members,
+            nesting: 0,
+            archive: None,
+        }))
     }
 
     /// Opens the zip that is member `index`.
@@ -119,7 +150,13 @@ impl Tree {
         };
         let (archive, members) = zipped::Archive::open(bytes, &place, spent)?;
         let parent = Some((Rc::clone(self), index));
-        Ok(Rc::new(Tree { parent, origin, members, nesting, archive: Some(archive) }))
+        Ok(Rc::new(Tree {
+            parent,
+            origin,
+            members,
+            nesting,
+            archive: Some(archive),
+        }))
     }
 
     /// Reads a member whole; its size and check sum are right, or it is an error.
@@ -146,7 +183,11 @@ impl Tree {
     pub fn find(&self, folder: &str, name: &str) -> Option<usize> {
         let exact = |member: &Member| {
             let rest = member.name.strip_prefix(folder)?;
-            let rest = if folder.is_empty() { rest } else { rest.strip_prefix('/')? };
+            let rest = if folder.is_empty() {
+                rest
+            } else {
+                rest.strip_prefix('/')?
+            };
             rest.eq_ignore_ascii_case(name).then_some(())
         };
         self.members.iter().position(|member| exact(member).is_some())
@@ -162,7 +203,10 @@ impl Tree {
     }
 
     fn unknown_member(&self) -> PackageError {
-        PackageError::BrokenArchive { place: self.place(), why: "a member is asked for that is not in it".into() }
+        PackageError::BrokenArchive {
+            place: self.place(),
+            why: "a member is asked for that is not in it".into(),
+        }
     }
 }
 

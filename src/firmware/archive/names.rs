@@ -15,9 +15,17 @@ pub(super) fn decode(raw: &[u8]) -> String {
 
 /// The last component of a path as text.
 pub(super) fn of_path(path: &Path) -> String {
-    let canonical = || path.canonicalize().ok()?.file_name().map(std::ffi::OsStr::to_owned);
+    let canonical = || {
+        path.canonicalize()
+            .ok()?
+            .file_name()
+            .map(std::ffi::OsStr::to_owned)
+    };
     let name = path.file_name().map(std::ffi::OsStr::to_owned).or_else(canonical);
-    name.map_or_else(|| path.display().to_string(), |name| decode(name.as_encoded_bytes()))
+    name.map_or_else(
+        || path.display().to_string(),
+        |name| decode(name.as_encoded_bytes()),
+    )
 }
 
 /// Checks a decoded name and drops `.` components; `Err` says what is wrong with it.
@@ -50,14 +58,26 @@ pub(super) fn checked(name: &str) -> Result<String, &'static str> {
         }
         parts.push(part);
     }
-    if parts.is_empty() { Err("no name") } else { Ok(parts.join("/")) }
+    if parts.is_empty() {
+        Err("no name")
+    } else {
+        Ok(parts.join("/"))
+    }
 }
 
 fn is_device(part: &str) -> bool {
-    let stem = part.split('.').next().unwrap_or(part).trim_end().to_ascii_uppercase();
+    let stem = part
+        .split('.')
+        .next()
+        .unwrap_or(part)
+        .trim_end()
+        .to_ascii_uppercase();
     let numbered = |prefix| {
         let digit = stem.strip_prefix(prefix).unwrap_or_default();
-        matches!(digit, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+        matches!(
+            digit,
+            "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"
+        )
     };
     DEVICES.contains(&stem.as_str()) || numbered("COM") || numbered("LPT")
 }
@@ -67,7 +87,9 @@ pub(crate) fn is_junk(name: &str) -> bool {
     let base = base_name(name);
     name.split('/').any(|part| part == "__MACOSX")
         || base.starts_with("._")
-        || [".DS_Store", "Thumbs.db", "desktop.ini"].iter().any(|junk| base.eq_ignore_ascii_case(junk))
+        || [".DS_Store", "Thumbs.db", "desktop.ini"]
+            .iter()
+            .any(|junk| base.eq_ignore_ascii_case(junk))
 }
 
 /// `c.bin` of `a/b/c.bin`.
@@ -80,10 +102,17 @@ pub(crate) fn folder_of(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// `c` of `a/b/c.bin`.
-pub(crate) fn extension_cut(name: &str) -> &str {
+/// `c` of `a/b/C.bin` and of `a/b/C (1).bin`: lower case, without extension and a browser's number.
+pub(crate) fn stem(name: &str) -> String {
     let base = base_name(name);
-    base.rsplit_once('.').map_or(base, |(stem, _)| stem)
+    let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
+    let number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let copy = stem
+        .strip_suffix(')')
+        .and_then(|open| open.rsplit_once('('))
+        .filter(|(_, digits)| number(digits));
+    copy.map_or(stem, |(before, _)| before.trim_end())
+        .to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -101,8 +130,28 @@ mod tests {
     #[test]
     fn refuses_names_that_reach_out() {
         for name in [
-            "../a", "a/../b", "a/..", "/etc/passwd", "C:/a", "c:a", "a\\b", "\\\\host\\share", "CON", "a/nul.bin",
-            "com1.txt", "Lpt9", "aux .x", "a//b", "", ".", "a\0b", "a\nb", "a./b", "b ", "x:stream", "COM¹",
+            "../a",
+            "a/../b",
+            "a/..",
+            "/etc/passwd",
+            "C:/a",
+            "c:a",
+            "a\\b",
+            "\\\\host\\share",
+            "CON",
+            "a/nul.bin",
+            "com1.txt",
+            "Lpt9",
+            "aux .x",
+            "a//b",
+            "",
+            ".",
+            "a\0b",
+            "a\nb",
+            "a./b",
+            "b ",
+            "x:stream",
+            "COM¹",
         ] {
             assert!(checked(name).is_err(), "{name:?}");
         }
@@ -110,7 +159,15 @@ mod tests {
 
     #[test]
     fn keeps_names_of_people() {
-        for name in ["a b/固件 (1).ZIP", "console.bin", "com10", "..a", "a..b", "nullify", "éè"] {
+        for name in [
+            "a b/固件 (1).ZIP",
+            "console.bin",
+            "com10",
+            "..a",
+            "a..b",
+            "nullify",
+            "éè",
+        ] {
             assert_eq!(checked(name).as_deref(), Ok(name));
         }
         assert_eq!(checked("./a/./b").as_deref(), Ok("a/b"));
@@ -126,7 +183,15 @@ mod tests {
 
     #[test]
     fn cuts_names() {
-        assert_eq!((base_name("a/b.c"), folder_of("a/b.c"), extension_cut("a/b.c.d")), ("b.c", "a", "b.c"));
-        assert_eq!((base_name("b"), folder_of("b"), extension_cut("b")), ("b", "", "b"));
+        assert_eq!((base_name("a/b.c"), folder_of("a/b.c")), ("b.c", "a"));
+        assert_eq!((base_name("b"), folder_of("b")), ("b", ""));
+        for (name, short) in [
+            ("a/B.c.PAC", "b.c"),
+            ("b", "b"),
+            ("x (1).zip", "x"),
+            ("x(y).zip", "x(y)"),
+        ] {
+            assert_eq!(stem(name), short);
+        }
     }
 }

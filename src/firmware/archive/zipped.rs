@@ -33,18 +33,29 @@ pub(super) struct Archive {
 
 impl Archive {
     /// Lists an archive. Every name, kind and size is checked before any member is read.
-    pub fn open(bytes: Bytes, place: &str, spent: &mut Spent) -> Result<(Archive, Vec<Member>), PackageError> {
+    pub fn open(
+        bytes: Bytes,
+        place: &str,
+        spent: &mut Spent,
+    ) -> Result<(Archive, Vec<Member>), PackageError> {
         let directory = directory(&bytes, place)?;
         spent.members(place, directory.len())?;
         if directory.has_duplicate_names() {
-            return Err(PackageError::Twice { place: place.into(), member: "one of its names".into() });
+            return Err(PackageError::Twice {
+                place: place.into(),
+                member: "one of its names".into(),
+            });
         }
         let mut members = Vec::new();
         for number in 0..directory.len() {
             let entry = directory.entry(number).map_err(|why| broken(place, why))?;
             if let Some(name) = file_name(&entry, place)? {
                 spent.bytes(place, entry.size())?;
-                members.push(Member { name, size: entry.size(), handle: Handle::Zip(number) });
+                members.push(Member {
+                    name,
+                    size: entry.size(),
+                    handle: Handle::Zip(number),
+                });
             }
         }
         refuse_twins(&members, place)?;
@@ -65,9 +76,15 @@ impl Archive {
         let mut chunk = vec![0; CHUNK_BYTES];
         while (bytes.len() as u64) < member.size {
             let wanted = (member.size - bytes.len() as u64).min(CHUNK_BYTES as u64) as usize;
-            let count = file.read(&mut chunk[..wanted]).map_err(|why| damaged(why.to_string()))?;
+            let count = file
+                .read(&mut chunk[..wanted])
+                .map_err(|why| damaged(why.to_string()))?;
             if count == 0 {
-                return Err(damaged(format!("it ends after {} of {} bytes", bytes.len(), member.size)));
+                return Err(damaged(format!(
+                    "it ends after {} of {} bytes",
+                    bytes.len(),
+                    member.size
+                )));
             }
             digest.update(&chunk[..count]);
             bytes.extend_from_slice(&chunk[..count]);
@@ -78,37 +95,49 @@ impl Archive {
         }
         let (found, stored) = (digest.finalize(), file.crc32());
         if found != stored {
-            return Err(damaged(format!("its CRC-32 is 0x{found:08x}, the archive says 0x{stored:08x}")));
+            return Err(damaged(format!(
+                "its CRC-32 is 0x{found:08x}, the archive says 0x{stored:08x}"
+            )));
         }
         Ok(bytes)
     }
 
     /// Reads the first bytes of a member.
-    pub fn head(&self, number: usize, member: &Member, limit: usize, place: &str) -> Result<Vec<u8>, PackageError> {
+    pub fn head(
+        &self,
+        number: usize,
+        member: &Member,
+        limit: usize,
+        place: &str,
+    ) -> Result<Vec<u8>, PackageError> {
         let mut source = self.bytes.reader().map_err(|source| unreadable(place, source))?;
         let file = self.member(number, &mut source, member, place)?;
         let mut bytes = Vec::new();
         let limit = member.size.min(limit as u64);
-        file.take(limit).read_to_end(&mut bytes).map_err(|why| PackageError::BrokenMember {
-            place: place.into(),
-            member: member.name.clone(),
-            why: why.to_string(),
-        })?;
+        file.take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|why| PackageError::BrokenMember {
+                place: place.into(),
+                member: member.name.clone(),
+                why: why.to_string(),
+            })?;
         Ok(bytes)
     }
 
-    fn member<'a>(
-        &'a self,
+    fn member<'s, 'a>(
+        &'s self,
         number: usize,
-        source: &'a mut Box<dyn ReadSeek + 'a>,
+        source: &'s mut Box<dyn ReadSeek + 'a>,
         member: &Member,
         place: &str,
-    ) -> Result<ZipFile<'a, Box<dyn ReadSeek + 'a>>, PackageError> {
+    ) -> Result<ZipFile<'s, Box<dyn ReadSeek + 'a>>, PackageError> {
         // The check sum is ours to compare, so that a wrong one and an overgrown member are told apart.
         let options = ZipReadOptions::new().ignore_crc32(true);
         let entry = self.directory.entry(number).map_err(|why| broken(place, why))?;
         entry.with_reader(source, options).map_err(|why| match why {
-            ZipError::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => unreadable(place, source),
+            ZipError::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+                unreadable(place, source)
+            }
             other => PackageError::BrokenMember {
                 place: place.into(),
                 member: member.name.clone(),
@@ -120,9 +149,14 @@ impl Archive {
 
 fn directory(bytes: &Bytes, place: &str) -> Result<Arc<ZipArchiveMetadata>, PackageError> {
     let inner = bytes.reader().map_err(|source| unreadable(place, source))?;
-    let metered = Metered { inner, left: DIRECTORY_LIMIT };
+    let metered = Metered {
+        inner,
+        left: DIRECTORY_LIMIT,
+    };
     // The archive begins with its first byte, or it would not have been taken for one.
-    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let config = Config {
+        archive_offset: ArchiveOffset::Known(0),
+    };
     let archive = ZipArchive::with_config(config, metered).map_err(|why| broken(place, why))?;
     Ok(archive.metadata())
 }
@@ -133,29 +167,56 @@ fn file_name(entry: &ZipFileEntry<'_>, place: &str) -> Result<Option<String>, Pa
     let place = || place.to_owned();
     let is_folder = raw.ends_with('/');
     let name = names::checked(raw.strip_suffix('/').unwrap_or(&raw));
-    let name = name.map_err(|why| PackageError::BadName { place: place(), member: raw.clone(), why })?;
+    let name = name.map_err(|why| PackageError::BadName {
+        place: place(),
+        member: raw.clone(),
+        why,
+    })?;
     match entry.unix_mode().unwrap_or_default() & TYPE_MASK {
         0 | TYPE_FILE => {}
         TYPE_FOLDER if is_folder || entry.size() == 0 => return Ok(None),
-        TYPE_LINK => return Err(PackageError::Link { place: place(), member: name }),
-        _ => return Err(PackageError::NotRegular { place: format!("{} > {name}", place()), kind: "a special file" }),
+        TYPE_LINK => {
+            return Err(PackageError::Link {
+                place: place(),
+                member: name,
+            });
+        }
+        _ => {
+            return Err(PackageError::NotRegular {
+                place: format!("{} > {name}", place()),
+                kind: "a special file",
+            });
+        }
     }
     if is_folder {
         return Ok(None);
     }
     if entry.encrypted() {
-        return Err(PackageError::Encrypted { place: place(), member: name });
+        return Err(PackageError::Encrypted {
+            place: place(),
+            member: name,
+        });
     }
-    if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
+    if !matches!(
+        entry.compression(),
+        CompressionMethod::Stored | CompressionMethod::Deflated
+    ) {
         let method = entry.compression().to_string();
-        return Err(PackageError::Compression { place: place(), member: name, method });
+        return Err(PackageError::Compression {
+            place: place(),
+            member: name,
+            method,
+        });
     }
     Ok(Some(name))
 }
 
 /// No two names may mean the same file, not even where capitals do not count, and no file may be a folder too.
 fn refuse_twins(members: &[Member], place: &str) -> Result<(), PackageError> {
-    let twice = |name: &str| PackageError::Twice { place: place.into(), member: format!("`{name}`") };
+    let twice = |name: &str| PackageError::Twice {
+        place: place.into(),
+        member: format!("`{name}`"),
+    };
     let mut seen = HashSet::new();
     for member in members {
         if !seen.insert(member.name.to_lowercase()) {
@@ -164,7 +225,9 @@ fn refuse_twins(members: &[Member], place: &str) -> Result<(), PackageError> {
     }
     for member in members {
         let lower = member.name.to_lowercase();
-        let above = lower.match_indices('/').find(|(at, _)| seen.contains(&lower[..*at]));
+        let above = lower
+            .match_indices('/')
+            .find(|(at, _)| seen.contains(&lower[..*at]));
         if let Some((at, _)) = above {
             return Err(twice(&lower[..at]));
         }
@@ -174,16 +237,23 @@ fn refuse_twins(members: &[Member], place: &str) -> Result<(), PackageError> {
 
 fn broken(place: &str, why: ZipError) -> PackageError {
     match why {
-        ZipError::Io(source) if source.kind() == io::ErrorKind::QuotaExceeded => {
-            PackageError::TooMany { place: place.into(), count: super::MEMBER_LIMIT + 1 }
-        }
+        ZipError::Io(source) if source.kind() == io::ErrorKind::QuotaExceeded => PackageError::TooMany {
+            place: place.into(),
+            count: super::MEMBER_LIMIT + 1,
+        },
         ZipError::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => unreadable(place, source),
-        other => PackageError::BrokenArchive { place: place.into(), why: other.to_string() },
+        other => PackageError::BrokenArchive {
+            place: place.into(),
+            why: other.to_string(),
+        },
     }
 }
 
 fn unreadable(place: &str, source: io::Error) -> PackageError {
-    PackageError::Unreadable { place: place.into(), source }
+    PackageError::Unreadable {
+        place: place.into(),
+        source,
+    }
 }
 
 /// A reader that gives up after so many bytes: an archive must not make us list millions of members.
