@@ -1,1 +1,45 @@
-//! Virtual Quectel modules.
+//! Virtual Quectel modules on pseudo-terminals, and the virtual USB bus they are attached to.
+//!
+//! A virtual module does what the specifications say a real one does: it answers AT commands in run mode,
+//! leaves the bus on `AT+QDOWNLOAD=1`, comes back at the same topology path as a boot ROM, loads helpers into
+//! its RAM, programs a flash array, and afterwards runs what was written. It is strict about everything the
+//! specifications say a module checks, and faithful about what it does not check. Faults are given to it by
+//! name ([`Fault`]).
+//!
+//! It is written from the specifications alone and shares no code with the host side, so that an error in a
+//! host codec is not cancelled by the same error here. It never opens a real serial port.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use qpyflash_virtual::{AsrModule, Mode, VirtualBus};
+//!
+//! let bus = VirtualBus::temporary()?;
+//! let module = AsrModule::builder("EC600NCNLAR03A07M08_OCPU_QPY").attach(&bus)?;
+//! module.wait_for_mode(Mode::Run, Duration::from_secs(5))?;
+//! // Start the host program with `bus.environment()` set, and look at `module.flash()` afterwards.
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![cfg(unix)]
+
+mod asr;
+mod at;
+mod bus;
+mod crc;
+mod diag;
+mod fault;
+mod identity;
+mod link_model;
+mod outbox;
+mod package;
+mod port;
+mod pty;
+mod repl;
+
+pub use asr::{AsrModule, AsrModuleBuilder, Counters, Flash, Mode, Role, Timeout, Variant};
+pub use at::{AtOptions, QdownloadReply};
+pub use bus::{BUS_VARIABLE, VirtualBus};
+pub use fault::{Effect, Fault, Point};
+pub use identity::Identity;
+pub use link_model::LinkModel;
+pub use package::{AsrPackage, Chip, Scale};
+pub use repl::ReplOptions;

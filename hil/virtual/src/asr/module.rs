@@ -1,0 +1,220 @@
+//! The handle of a virtual ASR module.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::asr::builder::{AsrModuleBuilder, Settings};
+use crate::asr::flash::Flash;
+use crate::asr::life::Life;
+use crate::asr::shared::{Counters, Mode, Order, Role, Shared};
+use crate::bus::VirtualBus;
+use crate::fault::{Fault, Faults};
+
+/// A virtual ASR module on a virtual bus. Dropping it detaches the module and ends its thread.
+#[derive(Debug)]
+pub struct AsrModule {
+    shared: Arc<Shared>,
+    topology: String,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The module did not become what was waited for.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the virtual module at {topology} was not {wanted} within {:.1} s; it is in mode {mode:?}{}",
+    .within.as_secs_f64(), .trouble.as_ref().map(|trouble| format!(" ({trouble})")).unwrap_or_default())]
+pub struct Timeout {
+    topology: String,
+    wanted: String,
+    within: Duration,
+    mode: Mode,
+    trouble: Option<String>,
+}
+
+impl AsrModule {
+    /// Sets up a module that runs firmware of that revision.
+    pub fn builder(revision: &str) -> AsrModuleBuilder {
+        AsrModuleBuilder::new(Some(revision))
+    }
+
+    /// Sets up a module without firmware, which crash-loops until it is written.
+    pub fn blank() -> AsrModuleBuilder {
+        AsrModuleBuilder::new(None)
+    }
+
+    pub(crate) fn start(
+        bus: &VirtualBus,
+        settings: Settings,
+        flash: Flash,
+        faults: Faults,
+        boot_pin: bool,
+    ) -> io::Result<Self> {
+        let (shared, orders) = Shared::new(flash, faults, boot_pin)?;
+        let topology = settings.topology.clone();
+        let life = Life {
+            download_requested: settings.starts_in_download,
+            settings,
+            bus: bus.clone(),
+            shared: Arc::clone(&shared),
+            orders,
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("asr {topology}"))
+            .spawn(move || life.run())?;
+        Ok(AsrModule {
+            shared,
+            topology,
+            thread: Some(thread),
+        })
+    }
+
+    /// What the module is now.
+    pub fn mode(&self) -> Mode {
+        self.shared.state().mode
+    }
+
+    /// The revision that runs; none outside run mode.
+    pub fn revision(&self) -> Option<String> {
+        self.shared.state().revision.clone()
+    }
+
+    /// Where it is plugged in.
+    pub fn topology(&self) -> &str {
+        &self.topology
+    }
+
+    /// The tty node of a port, while the port exists.
+    pub fn tty(&self, role: Role) -> Option<PathBuf> {
+        self.shared.state().ttys.get(&role).cloned()
+    }
+
+    /// Every port that exists now, with its tty node.
+    pub fn ttys(&self) -> Vec<(Role, PathBuf)> {
+        self.shared
+            .state()
+            .ttys
+            .iter()
+            .map(|(role, node)| (*role, node.clone()))
+            .collect()
+    }
+
+    /// The flash array as it is now.
+    pub fn flash(&self) -> Flash {
+        self.shared.flash().clone()
+    }
+
+    /// The bytes of a partition of the table that was last given to the module.
+    pub fn partition(&self, name: &str) -> Option<Vec<u8>> {
+        self.shared.flash().partition(name).map(<[u8]>::to_vec)
+    }
+
+    /// What it has counted since it was attached.
+    pub fn counters(&self) -> Counters {
+        self.shared.state().counters
+    }
+
+    /// Bytes received in download mode: none, when a refusal leaves the module untouched.
+    pub fn bytes_received_in_download_mode(&self) -> u64 {
+        self.counters().download_bytes
+    }
+
+    /// The commands its loader has received, oldest first.
+    pub fn commands(&self) -> Vec<String> {
+        self.shared.state().commands.clone()
+    }
+
+    /// The AT commands it has received, oldest first.
+    pub fn at_commands(&self) -> Vec<String> {
+        self.shared.state().at_commands.clone()
+    }
+
+    /// The code its raw REPL has run, oldest first.
+    pub fn repl_code(&self) -> Vec<String> {
+        self.shared.state().repl_code.clone()
+    }
+
+    /// Whether `main.py` runs.
+    pub fn is_script_running(&self) -> bool {
+        self.shared.state().script_running
+    }
+
+    /// Takes the supply away and gives it back.
+    pub fn power_cycle(&self) {
+        self.shared.give(Order::PowerCycle);
+    }
+
+    /// Pulls the cable, which is also the supply.
+    pub fn detach(&self) {
+        self.shared.give(Order::Detach);
+    }
+
+    /// Plugs the cable in again.
+    pub fn attach(&self) {
+        self.shared.give(Order::Attach);
+    }
+
+    /// Holds or releases the boot pin, which counts at the next reset.
+    pub fn set_boot_pin(&self, held: bool) {
+        self.shared.update(|state| state.boot_pin = held);
+    }
+
+    /// Gives it a fault.
+    pub fn give(&self, fault: Fault) {
+        self.shared.update(|state| state.faults.arm(fault));
+    }
+
+    /// Waits until the module is in `mode`.
+    ///
+    /// # Errors
+    /// [`Timeout`] when `within` has passed first.
+    pub fn wait_for_mode(&self, mode: Mode, within: Duration) -> Result<(), Timeout> {
+        let reached = self.shared.wait(within, |state| state.mode == mode);
+        self.reached(reached, format!("in mode {mode:?}"), within)
+    }
+
+    /// Waits until the module is no longer in `mode`, and returns what it is instead; the same `mode` when
+    /// `within` has passed first.
+    pub fn wait_while_mode(&self, mode: Mode, within: Duration) -> Mode {
+        self.shared.wait(within, |state| state.mode != mode);
+        self.mode()
+    }
+
+    /// Waits until firmware of that revision runs.
+    ///
+    /// # Errors
+    /// [`Timeout`] when `within` has passed first.
+    pub fn wait_for_revision(&self, revision: &str, within: Duration) -> Result<(), Timeout> {
+        let runs = |found: &Option<String>| found.as_deref() == Some(revision);
+        let reached = self
+            .shared
+            .wait(within, |state| state.mode == Mode::Run && runs(&state.revision));
+        self.reached(reached, format!("running {revision}"), within)
+    }
+
+    fn reached(&self, reached: bool, wanted: String, within: Duration) -> Result<(), Timeout> {
+        let state = self.shared.state();
+        let (topology, trouble) = (self.topology.clone(), state.trouble.clone());
+        if reached {
+            Ok(())
+        } else {
+            Err(Timeout {
+                topology,
+                wanted,
+                within,
+                mode: state.mode,
+                trouble,
+            })
+        }
+    }
+}
+
+impl Drop for AsrModule {
+    fn drop(&mut self) {
+        self.shared.give(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

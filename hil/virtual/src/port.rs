@@ -1,0 +1,192 @@
+//! Serving the ports of a module: the loop that moves bytes between pseudo-terminals and the code behind them.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::link_model::{LinkModel, Throttle};
+use crate::outbox::Outbox;
+use crate::pty::Pty;
+
+/// The code behind one port of a module.
+pub(crate) trait Talker: Send {
+    /// Takes bytes from the host.
+    fn hear(&mut self, bytes: &[u8], now: Instant, out: &mut Outbox);
+
+    /// Does what is due at `now`.
+    fn tick(&mut self, _now: Instant, _out: &mut Outbox) {}
+
+    /// When [`Talker::tick`] has something to do next.
+    fn next_tick(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Whether the port has ended the module's presence on the bus, and how.
+    fn ending(&self, _now: Instant) -> Option<Ending> {
+        None
+    }
+
+    /// How the port itself misbehaves.
+    fn manners(&self) -> Manners {
+        Manners::default()
+    }
+}
+
+/// Why a module leaves the bus, or changes what it is on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The owner of the module's handle has given an order.
+    Ordered,
+    /// Told over AT to enter download mode.
+    EnterDownload,
+    /// Restarts by software.
+    Restart,
+    /// The supply fails, and returns.
+    PowerLoss,
+    /// The cable is pulled.
+    Vanish,
+    /// Nobody spoke to the boot ROM in the time it waits.
+    WindowClosed,
+}
+
+/// How a port misbehaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manners {
+    /// Takes no more bytes, so that the host's writes block.
+    pub deaf: bool,
+    /// Gives the host one byte at a time.
+    pub dripping: bool,
+}
+
+/// How often a dripping port looks whether the host has read its byte.
+const DRIP: Duration = Duration::from_micros(100);
+/// Most reads from one port before the others have their turn.
+const READS_PER_TURN: usize = 32;
+
+/// One port in service.
+pub(crate) struct Port {
+    pub pty: Pty,
+    talker: Box<dyn Talker>,
+    out: Outbox,
+    throttle: Throttle,
+    passing: Option<(Instant, Vec<u8>)>,
+}
+
+impl Port {
+    pub fn open(talker: Box<dyn Talker>, link: LinkModel) -> io::Result<Self> {
+        Ok(Port {
+            pty: Pty::open()?,
+            talker,
+            out: Outbox::new(link.turn_round),
+            throttle: Throttle::new(link),
+            passing: None,
+        })
+    }
+
+    /// Reads what has arrived and hands it on when it has passed the line.
+    fn read(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<()> {
+        for _ in 0..READS_PER_TURN {
+            let quota = self.throttle.quota().min(buffer.len());
+            let count = self.pty.read(&mut buffer[..quota])?;
+            if count == 0 {
+                self.throttle.idle();
+                break;
+            }
+            match self.throttle.passes_at(count, now) {
+                None => self.talker.hear(&buffer[..count], now, &mut self.out),
+                Some(passed) => {
+                    self.passing = Some((passed, buffer[..count].to_vec()));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, now: Instant) -> io::Result<Option<Ending>> {
+        if let Some((_, bytes)) = self.passing.take_if(|(passed, _)| *passed <= now) {
+            self.talker.hear(&bytes, now, &mut self.out);
+        }
+        self.talker.tick(now, &mut self.out);
+        let ready = self.out.ready(now);
+        let sent = match self.talker.manners().dripping {
+            false if ready.is_empty() => 0,
+            false => self.pty.write(ready)?,
+            true if self.pty.is_read_empty() => self.pty.write(ready.get(..1).unwrap_or_default())?,
+            true => 0,
+        };
+        self.out.sent(sent);
+        Ok(self.talker.ending(now))
+    }
+
+    fn wants_to_read(&self) -> bool {
+        self.passing.is_none() && !self.talker.manners().deaf
+    }
+
+    fn interest(&self) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, self.wants_to_read());
+        flags.set(
+            PollFlags::OUT,
+            self.out.is_blocked() && !self.talker.manners().dripping,
+        );
+        flags
+    }
+
+    fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let passed = self.passing.as_ref().map(|(passed, _)| *passed);
+        let drip = (self.out.is_blocked() && self.talker.manners().dripping).then_some(now + DRIP);
+        [passed, drip, self.out.next_due(), self.talker.next_tick()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// Serves the ports until one of them ends the module's presence, or `order` becomes readable.
+pub(crate) fn serve(ports: &mut [Port], order: &impl AsFd) -> io::Result<Ending> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let now = Instant::now();
+        for port in ports.iter_mut() {
+            if let Some(ending) = port.work(now)? {
+                return Ok(ending);
+            }
+        }
+        let timeout = ports.iter().filter_map(|port| port.next_wake(now)).min();
+        let timeout = timeout.map(|wake| timespec(wake.saturating_duration_since(now)));
+        let mut events = vec![PollFd::new(order, PollFlags::IN)];
+        events.extend(ports.iter().map(|port| PollFd::new(&port.pty, port.interest())));
+        match poll(&mut events, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let (ordered, readable) = readiness(&events);
+        drop(events);
+        if ordered {
+            return Ok(Ending::Ordered);
+        }
+        let now = Instant::now();
+        for (port, readable) in ports.iter_mut().zip(readable) {
+            match readable {
+                true => port.read(now, &mut buffer)?,
+                false if port.wants_to_read() => port.throttle.idle(),
+                false => {}
+            }
+        }
+    }
+}
+
+fn readiness(events: &[PollFd<'_>]) -> (bool, Vec<bool>) {
+    let mut readable = events.iter().map(|event| event.revents().contains(PollFlags::IN));
+    (readable.next().unwrap_or(false), readable.collect())
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: time.as_secs().cast_signed(),
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}
