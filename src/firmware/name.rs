@@ -24,6 +24,13 @@ pub enum Version {
     Release(u16),
 }
 
+impl Version {
+    /// It is no release.
+    pub fn is_beta(&self) -> bool {
+        matches!(self, Version::Beta(_))
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -98,3 +98,20 @@ impl Package {
         &self.plan
     }
 }
+
+#[cfg(test)]
+impl Package {
+    /// A package that is only looked at, for tests of those who decide over packages.
+    pub(crate) fn for_decision(platform: Platform, origin: &str, built_for: BuiltFor) -> Package {
+        Package {
+            platform,
+            built_for,
+            images: Vec::new(),
+            helpers: Vec::new(),
+            sha256: String::new(),
+            origin: vec![origin.to_owned()],
+            warnings: Vec::new(),
+            plan: Plan::Asr(Arc::new(qpyflash_protocols::asr::Plan {})),
+        }
+    }
+}

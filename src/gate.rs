@@ -1,1 +1,0 @@
-//! The only place that decides whether a package may go onto a module.
