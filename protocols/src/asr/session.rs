@@ -1,0 +1,557 @@
+//! One module is written. Read from [`Session::run`] downwards, this is the protocol's page:
+//! specs/asr-aboot.md §5.2 for what each entry becomes on the wire, §10 for a whole transcript.
+
+use std::time::Duration;
+
+use super::aboot::{chip_name, number, patience};
+use super::link::Link;
+use super::plan::{Action, Condition, Entry, Image, Plan, Route, rehearse, selection};
+use super::script::{Expected, Line, Purpose, Script};
+use super::sparse::Segments;
+use crate::{Cause, Failure, FormatError, Phase, Progress, Wire, WireError, Written};
+
+/// The value of `platform` when the download is served by the second stage in flash instead of the boot ROM.
+/// Source: specs/asr-aboot.md §4.4 (V-win).
+const BOOT2: &str = "AROM-TINY-BOOT2";
+/// From this `version-boot2` on, boot2 takes helpers for form's sake. Compared as text. Source: §4.4 (V-win).
+const BOOT2_TAKES_NOP: &str = "2021.01.17";
+/// What a required `product` is replaced by on boot2. Source: §4.4 (V-win).
+const BOOT2_PRODUCTS: &str = "arom|arom-tiny";
+/// The boot ROM for which scripts say `nop` instead of `call`. Source: §4.4 (V-lin, V-tiny).
+const SCRIPT_NOP_BOOTROM: &str = "2019.01.15";
+/// Partition types that must be erased before they are written. Source: §5.2 (V).
+const ERASED_FIRST: [&str; 2] = ["ubi", "ext4"];
+/// The phases of a session, in order.
+const ORDER: [Phase; 6] = [
+    Phase::Sync,
+    Phase::CheckChip,
+    Phase::LoadHelper,
+    Phase::Write,
+    Phase::Verify,
+    Phase::Reset,
+];
+/// Between `complete` and `disconnect`. Source: §5.2 (V-win).
+const BEFORE_DISCONNECT: Duration = Duration::from_millis(30);
+
+/// How a package is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Whether the groups for production only are run too.
+    pub production: bool,
+    /// What becomes of the module afterwards.
+    pub after: After,
+    /// How long the preamble is repeated for an answer.
+    pub sync_within: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            production: false,
+            after: After::Reset,
+            sync_within: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What becomes of the module when everything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It restarts.
+    Reset,
+    /// It stays in download mode.
+    Stay,
+}
+
+/// What a complete write has achieved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Always [`Written::Complete`].
+    pub written: Written,
+    /// Bytes of all images, as the package has them.
+    pub bytes: u64,
+    /// What the module has said of its chip.
+    pub chip: Chip,
+}
+
+/// What a module in download mode says of itself: the chip, never the module. Source: §9.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chip {
+    /// Date of the boot ROM: `2020.07.30`.
+    pub version_bootrom: String,
+    /// Date of the second stage loader, or empty.
+    pub version_boot2: String,
+    /// Who serves the download: `SILICON`, `AROM-TINY-BOOT2`, or empty.
+    pub platform: String,
+    /// Loader family, if the package asked for it: `arom-tiny`.
+    pub product: Option<String>,
+    /// Version of the protocol, if the package asked for it: `0.5`.
+    pub version: Option<String>,
+}
+
+/// What a `call` becomes on this module. Source: §4.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Calls {
+    /// The helper runs.
+    Run,
+    /// The stage is there already; the helper is taken for form's sake.
+    Nop,
+    /// The stage is there already and wants no helper.
+    Skip,
+}
+
+/// Writes a package to the module at the other end of `wire`, which must be in download mode.
+///
+/// # Errors
+/// [`Failure`] with the phase, what was being done, what came back instead of the expected answer, and how much
+/// of the flash has been changed.
+pub fn write(wire: &mut dyn Wire, plan: &Plan, options: &Options) -> Result<Report, Failure> {
+    let mut session = Session {
+        link: Link::new(wire),
+        plan,
+        options,
+        phase: Phase::Clear,
+        doing: "checking the package".to_owned(),
+        written: Written::Nothing,
+        bytes: 0,
+        chip: Chip::default(),
+        calls: Calls::Run,
+        just_called: false,
+    };
+    match session.run() {
+        Ok(()) => Ok(Report {
+            written: session.written,
+            bytes: session.bytes,
+            chip: session.chip,
+        }),
+        Err(cause) => Err(Failure {
+            phase: session.phase,
+            doing: session.doing,
+            cause,
+            written: session.written,
+            log: session.link.log_lines(),
+        }),
+    }
+}
+
+struct Session<'w, 'p> {
+    link: Link<'w>,
+    plan: &'p Plan,
+    options: &'p Options,
+    phase: Phase,
+    doing: String,
+    written: Written,
+    /// Bytes of images the module has acknowledged.
+    bytes: u64,
+    chip: Chip,
+    calls: Calls,
+    /// Helper code has just been started: the link may have to be opened anew.
+    just_called: bool,
+}
+
+impl Session<'_, '_> {
+    fn run(&mut self) -> Result<(), Cause> {
+        let plan = self.plan;
+        plan.check(self.options.production).map_err(refused)?;
+        self.enter(Phase::Sync, "opening the link");
+        self.link.synchronise(self.options.sync_within)?;
+        self.enter(Phase::CheckChip, "asking the module for its chip");
+        self.ask_chip()?;
+        match &plan.route {
+            Route::Entries(entries) => self.run_entries(entries)?,
+            Route::Script(script) => self.run_script(script)?,
+        }
+        self.prove()?;
+        self.part()
+    }
+
+    /// The three questions every session begins with. Source: §5.2, §4.1.
+    fn ask_chip(&mut self) -> Result<(), Cause> {
+        self.chip.version_bootrom = self.link.variable("version-bootrom")?;
+        self.chip.version_boot2 = self
+            .link
+            .optional("getvar:version-boot2", false)?
+            .unwrap_or_default();
+        self.chip.platform = self.link.optional("getvar:platform", false)?.unwrap_or_default();
+        let script = matches!(self.plan.route, Route::Script(_));
+        self.calls = match (&self.chip.platform, &self.chip.version_boot2) {
+            (platform, boot2) if platform == BOOT2 && boot2.as_str() >= BOOT2_TAKES_NOP => Calls::Nop,
+            (platform, _) if platform == BOOT2 => Calls::Skip,
+            _ if script && self.chip.version_bootrom == SCRIPT_NOP_BOOTROM => Calls::Nop,
+            _ => Calls::Run,
+        };
+        Ok(())
+    }
+
+    fn run_entries(&mut self, entries: &[Entry]) -> Result<(), Cause> {
+        let bootrom = self.chip.version_bootrom.clone();
+        let selected = || selection(entries, Some(&bootrom), self.options.production);
+        rehearse(selected()).map_err(|why| wrong_chip(&bootrom, &why))?;
+        let selected: Vec<&Entry> = selected().collect();
+        for entry in selected {
+            match &entry.action {
+                Action::Require(condition) => self.require(condition)?,
+                Action::Reject(condition) => self.reject(condition)?,
+                Action::Progress(weight) => self.plain(&format!("progress:{weight:08x}"))?,
+                Action::Call(image) => self.call(image)?,
+                Action::Partition(image, _) => self.partition(image)?,
+                Action::Erase(partition) => self.erase(partition)?,
+                Action::Flash(image) => self.flash(image)?,
+                Action::Go => self.plain("go")?,
+                Action::Enable => self.plain("enable")?,
+            }
+        }
+        Ok(())
+    }
+
+    fn require(&mut self, wanted: &Condition) -> Result<(), Cause> {
+        let actual = self.ask(&wanted.variable)?;
+        let wanted = match wanted.variable.as_str() {
+            "product" if self.chip.platform == BOOT2 => &Condition {
+                value: BOOT2_PRODUCTS.into(),
+                ..wanted.clone()
+            },
+            _ => wanted,
+        };
+        match wanted.matches(&actual) {
+            true => Ok(()),
+            false => Err(differs(
+                &wanted.variable,
+                &actual,
+                &format!("requires `{}`", wanted.value),
+            )),
+        }
+    }
+
+    fn reject(&mut self, unwanted: &Condition) -> Result<(), Cause> {
+        let actual = self.ask(&unwanted.variable)?;
+        match unwanted.matches(&actual) {
+            false => Ok(()),
+            true => Err(differs(
+                &unwanted.variable,
+                &actual,
+                &format!("rejects `{}`", unwanted.value),
+            )),
+        }
+    }
+
+    fn ask(&mut self, variable: &str) -> Result<String, Cause> {
+        self.doing = format!("asking the module for `{variable}`");
+        let value = self.link.variable(variable)?;
+        match variable {
+            "product" => self.chip.product = Some(value.clone()),
+            "version" => self.chip.version = Some(value.clone()),
+            _ => {}
+        }
+        Ok(value)
+    }
+
+    fn plain(&mut self, command: &str) -> Result<(), Cause> {
+        self.doing = format!("sending `{command}`");
+        self.link.command(command, patience::QUESTION).map(drop)
+    }
+
+    fn call(&mut self, image: &Image) -> Result<(), Cause> {
+        self.enter(Phase::LoadHelper, &format!("loading `{}` into RAM", image.name));
+        if self.calls == Calls::Skip {
+            self.link
+                .note(&format!("`{}` is not needed: boot2 serves", image.name));
+            return Ok(());
+        }
+        self.load(image)?;
+        self.link.command("verify", patience::VERIFY)?;
+        self.doing = format!("starting `{}`", image.name);
+        self.start_helper()
+    }
+
+    fn start_helper(&mut self) -> Result<(), Cause> {
+        if self.calls == Calls::Nop {
+            return self.link.optional("nop", false).map(drop);
+        }
+        self.link.command_across_silence("call", patience::CALL, false)?;
+        self.just_called = true;
+        Ok(())
+    }
+
+    fn partition(&mut self, image: &Image) -> Result<(), Cause> {
+        self.enter(
+            Phase::LoadHelper,
+            &format!("handing `{}` to the flasher", image.name),
+        );
+        self.load(image)?;
+        self.link.command("partition", patience::PARTITION).map(drop)
+    }
+
+    /// Downloads an image to RAM.
+    fn load(&mut self, image: &Image) -> Result<(), Cause> {
+        let most = self.max_download_size()?;
+        let size = image.data.len() as u64;
+        let len = u32::try_from(size)
+            .ok()
+            .filter(|&len| len <= most)
+            .ok_or_else(|| {
+                Cause::Unsupported(format!(
+                    "not enough download area: `{}` has {size} bytes, {most} fit",
+                    image.name
+                ))
+            })?;
+        self.written_at_least_helpers();
+        self.link
+            .download(len, std::iter::once(&image.data[..]), self.data_patience())?;
+        self.acknowledged(image, size);
+        Ok(())
+    }
+
+    fn erase(&mut self, partition: &str) -> Result<(), Cause> {
+        self.enter(Phase::Write, &format!("erasing `{partition}`"));
+        self.flash_changes(partition);
+        self.link
+            .command(&format!("erase:{partition}"), patience::WORK)
+            .map(drop)
+    }
+
+    fn flash(&mut self, image: &Image) -> Result<(), Cause> {
+        let partition = image.target.as_str();
+        self.enter(
+            Phase::Write,
+            &format!("preparing to write `{}` to `{partition}`", image.name),
+        );
+        let most = self.max_download_size()?;
+        let kind = self.link.optional(
+            &format!("getvar:partition-type:{partition}"),
+            self.work_is_queued(),
+        )?;
+        if kind.is_some_and(|kind| ERASED_FIRST.contains(&kind.as_str())) {
+            self.erase(partition)?;
+        }
+        let segments = Segments::new(&image.data, most).ok_or_else(|| Cause::Malformed {
+            sent: "getvar:max-download-size".into(),
+            answer: format!("{most} bytes, in which no block fits"),
+        })?;
+        self.acknowledged(image, 0);
+        let mut start = 0;
+        for segment in segments {
+            self.doing = format!("writing `{}` to `{partition}` at {start:#x}", image.name);
+            self.written_at_least_helpers();
+            let pieces = segment.pieces.iter().map(|piece| &piece[..]);
+            self.link.download(segment.len, pieces, self.data_patience())?;
+            self.flash_changes(&image.name);
+            self.link.command(&format!("flash:{partition}"), patience::WORK)?;
+            self.count(segment.image_end - start);
+            start = segment.image_end;
+            self.acknowledged(image, start);
+        }
+        Ok(())
+    }
+
+    fn max_download_size(&mut self) -> Result<u32, Cause> {
+        let question = "getvar:max-download-size";
+        let answer = match std::mem::take(&mut self.just_called) {
+            true => self
+                .link
+                .command_across_silence(question, patience::QUESTION, true)?,
+            false => self.link.command(question, patience::QUESTION)?,
+        };
+        number(&answer).ok_or(Cause::Malformed {
+            sent: question.into(),
+            answer: format!("{answer:?}"),
+        })
+    }
+
+    /// Only the answer to `complete` proves that everything is written. Source: §4.5 (V).
+    fn prove(&mut self) -> Result<(), Cause> {
+        self.enter(Phase::Verify, "waiting for the proof that everything is written");
+        if self.options.after == After::Reset {
+            self.link.command("reboot", patience::QUESTION)?;
+        }
+        self.link.command("complete", patience::WORK)?;
+        self.written = Written::Complete;
+        Ok(())
+    }
+
+    /// Lets the module go. Whatever it does now, it has been written.
+    fn part(&mut self) -> Result<(), Cause> {
+        if self.options.after == After::Stay {
+            return Ok(());
+        }
+        self.enter(Phase::Reset, "letting the module restart");
+        match self
+            .link
+            .pause(BEFORE_DISCONNECT)
+            .and_then(|()| self.link.disconnect())
+        {
+            Err(cause @ Cause::Wire(WireError::Cancelled)) => Err(cause),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The script route: the lines are sent as they are.
+impl Session<'_, '_> {
+    fn run_script(&mut self, script: &Script) -> Result<(), Cause> {
+        let actual = &self.chip.version_bootrom;
+        if let Some(wanted) = script.version_bootrom().filter(|wanted| !wanted.contains(actual)) {
+            return Err(differs(
+                "version-bootrom",
+                actual,
+                &format!("requires `{}`", wanted.join("|")),
+            ));
+        }
+        for line in &script.lines {
+            let skipped = line.purpose == Purpose::Call && self.calls == Calls::Skip;
+            if !skipped {
+                self.run_line(script, line)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_line(&mut self, script: &Script, line: &Line) -> Result<(), Cause> {
+        let command = line.command.as_str();
+        let (phase, doing) = match &line.purpose {
+            Purpose::Ask => (self.phase, format!("sending `{command}`")),
+            Purpose::Call => (Phase::LoadHelper, format!("loading helper code: `{command}`")),
+            Purpose::Partition => (
+                Phase::LoadHelper,
+                format!("handing a table to the flasher: `{command}`"),
+            ),
+            Purpose::Change(partition) => (Phase::Write, format!("writing `{partition}`: `{command}`")),
+        };
+        self.enter(phase, &doing);
+        if let Some(place) = &line.payload {
+            let payload = script.bytes.get(place.clone()).unwrap_or_default();
+            self.written_at_least_helpers();
+            let patience = self.data_patience();
+            self.link
+                .download(payload.len() as u32, std::iter::once(payload), patience)?;
+            if let Purpose::Change(_) = line.purpose {
+                self.count(payload.len() as u64);
+            }
+            return Ok(());
+        }
+        match (
+            command.split_once(':').map_or(command, |(word, _)| word),
+            &line.purpose,
+        ) {
+            ("call" | "nop", _) => self.start_helper(),
+            ("verify", _) => self.link.command(command, patience::VERIFY).map(drop),
+            ("partition", _) => self.link.command(command, patience::PARTITION).map(drop),
+            (_, Purpose::Change(partition)) => {
+                self.flash_changes(partition);
+                self.link.command(command, patience::WORK).map(drop)
+            }
+            ("getvar", _) => self.compare(command, &line.expected),
+            _ => self.link.command(command, patience::QUESTION).map(drop),
+        }
+    }
+
+    /// Asks for a variable and compares it. Source: §5.4: aboot-tiny's rules.
+    fn compare(&mut self, question: &str, expected: &Expected) -> Result<(), Cause> {
+        let variable = question.trim_start_matches("getvar:");
+        let actual = match variable {
+            "max-download-size" => return self.compare_size(expected),
+            _ => self.ask(variable)?,
+        };
+        let boot2_product = variable == "product" && self.chip.platform == BOOT2;
+        match expected {
+            Expected::OneOf(_) if boot2_product && BOOT2_PRODUCTS.split('|').any(|one| one == actual) => {
+                Ok(())
+            }
+            Expected::OneOf(values) if !values.contains(&actual) => Err(differs(
+                variable,
+                &actual,
+                &format!("requires `{}`", values.join("|")),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn compare_size(&mut self, expected: &Expected) -> Result<(), Cause> {
+        let most = self.max_download_size()?;
+        match expected {
+            Expected::AtLeast(least) if most < *least => Err(Cause::Unsupported(format!(
+                "the module takes downloads of {most} bytes, {least} are needed"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Book-keeping.
+impl Session<'_, '_> {
+    /// Phases only go forward, whatever the order of the package.
+    fn enter(&mut self, phase: Phase, doing: &str) {
+        self.doing = doing.to_owned();
+        let place = |phase| ORDER.iter().position(|&other| other == phase);
+        if place(phase) > place(self.phase) {
+            self.phase = phase;
+            self.link.report(Progress::Phase(phase));
+        }
+    }
+
+    fn written_at_least_helpers(&mut self) {
+        if self.written == Written::Nothing {
+            self.written = Written::HelpersOnly;
+        }
+    }
+
+    /// A command that changes flash is about to be sent.
+    fn flash_changes(&mut self, image: &str) {
+        self.written = Written::Partial {
+            image: image.to_owned(),
+            bytes: self.bytes,
+        };
+    }
+
+    fn work_is_queued(&self) -> bool {
+        matches!(self.written, Written::Partial { .. })
+    }
+
+    fn data_patience(&self) -> Duration {
+        if self.work_is_queued() {
+            patience::FLASHER_DATA
+        } else {
+            patience::ROM_DATA
+        }
+    }
+
+    /// Bytes of images were acknowledged.
+    fn count(&mut self, more: u64) {
+        self.bytes += more;
+        if let Written::Partial { bytes, .. } = &mut self.written {
+            *bytes = self.bytes;
+        }
+    }
+
+    fn acknowledged(&mut self, image: &Image, done: u64) {
+        self.link.report(Progress::Bytes {
+            image: &image.name,
+            done,
+            total: image.data.len() as u64,
+        });
+    }
+}
+
+fn refused(why: FormatError) -> Cause {
+    Cause::Unsupported(why.to_string())
+}
+
+fn wrong_chip(bootrom: &str, why: &FormatError) -> Cause {
+    Cause::WrongChip {
+        why: format!("nothing in it can be run on boot ROM {}: {why}", named(bootrom)),
+    }
+}
+
+fn differs(variable: &str, actual: &str, wants: &str) -> Cause {
+    Cause::WrongChip {
+        why: format!("`{variable}` is {}, the package {wants}", named(actual)),
+    }
+}
+
+/// A value with the chip it is known for.
+fn named(value: &str) -> String {
+    match chip_name(value) {
+        Some(chip) => format!("`{value}` ({chip})"),
+        None => format!("`{value}`"),
+    }
+}
