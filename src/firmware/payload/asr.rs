@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use qpyflash_protocols::{FormatError, Platform, asr};
+use qpyflash_protocols::{Platform, asr};
 use sha2::{Digest, Sha256};
 
 use super::{Payload, format_error, hex, image};
 use crate::firmware::error::PackageError;
-use crate::firmware::package::{Image, Plan};
+use crate::firmware::package::Plan;
 use crate::firmware::survey::Candidate;
 
 pub(super) fn load_json(candidate: &Candidate) -> Result<Payload, PackageError> {
@@ -30,54 +30,31 @@ pub(super) fn load_json(candidate: &Candidate) -> Result<Payload, PackageError> 
             }
         }
     };
-    let images = interim(&json, &mut read);
+    let plan = asr::Plan::from_download_json(&json, &mut read);
     if let Some(why) = failed {
         return Err(why);
     }
-    let images = images.map_err(|source| format_error(candidate, source))?;
-    Ok(payload(images, asr::Plan {}, hex(digest.finalize())))
+    let plan = plan.map_err(|source| format_error(candidate, source))?;
+    Ok(payload(plan, hex(digest.finalize())))
 }
 
 pub(super) fn load_script(candidate: &Candidate) -> Result<Payload, PackageError> {
     let script = candidate.tree.read(candidate.index)?;
     let fingerprint = super::sha256(&script);
-    Ok(payload(Vec::new(), asr::Plan {}, fingerprint))
+    let plan = asr::Plan::from_script(script.into()).map_err(|source| format_error(candidate, source))?;
+    Ok(payload(plan, fingerprint))
 }
 
-fn payload(images: Vec<Image>, plan: asr::Plan, fingerprint: String) -> Payload {
-    let (helpers, images) = images.into_iter().partition(|image| image.target.is_empty());
+fn payload(plan: asr::Plan, fingerprint: String) -> Payload {
+    let shared = |of: &asr::Image| image(&of.name, of.target.clone(), &of.data);
     Payload {
         platform: Platform::Asr,
-        images,
-        helpers,
-        warnings: Vec::new(),
+        images: plan.images().iter().map(shared).collect(),
+        helpers: plan.helpers().iter().map(shared).collect(),
+        warnings: plan.warnings().to_vec(),
         inner_names: Vec::new(),
         speakers: ["system.img", "customer_app.bin"].map(str::to_owned).into(),
         fingerprint,
         plan: Plan::Asr(Arc::new(plan)),
     }
-}
-
-fn interim(json: &[u8], read: &mut dyn FnMut(&str) -> Option<Arc<[u8]>>) -> Result<Vec<Image>, FormatError> {
-    let wrong = |why: String| FormatError::Corrupt {
-        what: "`download.json`".into(),
-        why,
-    };
-    let commands: Vec<serde_json::Value> = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
-    let mut images = Vec::new();
-    for command in &commands {
-        let Some(name) = command["image"].as_str() else {
-            continue;
-        };
-        let missing = || FormatError::Missing {
-            what: format!("`{name}`"),
-        };
-        let data = read(name).ok_or_else(missing)?;
-        images.push(image(
-            name,
-            command["partition"].as_str().unwrap_or_default().into(),
-            &data,
-        ));
-    }
-    Ok(images)
 }
