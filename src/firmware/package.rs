@@ -111,7 +111,7 @@ impl Package {
             sha256: String::new(),
             origin: vec![origin.to_owned()],
             warnings: Vec::new(),
-            plan: Plan::Asr(Arc::new(qpyflash_protocols::asr::Plan {})),
+            plan: Plan::Asr(Arc::default()),
         }
     }
 }

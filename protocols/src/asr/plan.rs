@@ -108,6 +108,19 @@ impl Condition {
     }
 }
 
+/// A plan that asks for nothing; [`write`](super::write) refuses it.
+impl Default for Plan {
+    fn default() -> Self {
+        Plan {
+            route: Route::Entries(Vec::new()),
+            images: Vec::new(),
+            helpers: Vec::new(),
+            warnings: Vec::new(),
+            production: None,
+        }
+    }
+}
+
 impl Plan {
     /// What goes to flash, in the order of the package, production images included.
     pub fn images(&self) -> &[Image] {

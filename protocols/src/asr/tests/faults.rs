@@ -421,3 +421,14 @@ fn reports_percentages_once_each() {
         ]
     );
 }
+
+#[test]
+fn refuses_a_plan_that_asks_for_nothing() {
+    let mut module = Module::new();
+    let failure = run(&mut module, &Plan::default()).expect_err("nothing to do");
+    assert!(
+        failure.to_string().contains("a package that writes nothing"),
+        "{failure}"
+    );
+    assert_eq!(failure.written, Written::Nothing);
+}

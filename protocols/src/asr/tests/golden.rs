@@ -50,10 +50,7 @@ fn transcript_plan(preboot: &[u8], flasher: &[u8], weight: u32, app: &[u8]) -> P
         .collect();
     Plan {
         route: Route::Entries(entries),
-        images: Vec::new(),
-        helpers: Vec::new(),
-        warnings: Vec::new(),
-        production: None,
+        ..Plan::default()
     }
 }
 
