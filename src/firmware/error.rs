@@ -160,6 +160,14 @@ pub enum PackageError {
         /// What each is.
         candidates: Vec<String>,
     },
+    /// Unpacking failed.
+    #[error("`{place}` cannot be written: {source}")]
+    Unwritable {
+        /// The file or folder.
+        place: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Unpacking would replace a file.
     #[error("`{place}` exists already and is not replaced")]
     Exists {
@@ -193,7 +201,7 @@ impl PackageError {
             Self::Format { .. } => Kind::PackageCorrupt,
             Self::Unknown { .. } => Kind::PackageUnknown,
             Self::Ambiguous { .. } => Kind::PackageAmbiguous,
-            Self::Exists { .. } => Kind::Usage,
+            Self::Exists { .. } | Self::Unwritable { .. } => Kind::Usage,
         }
     }
 
@@ -218,7 +226,10 @@ impl PackageError {
                 "`inspect` the file that came from the vendor's site, without unpacking it"
             }
             Self::Exists { .. } => "unpack into an empty folder",
-            Self::Unreadable { .. } | Self::Contradiction { .. } | Self::Unsupported { .. } => return None,
+            Self::Unreadable { .. }
+            | Self::Unwritable { .. }
+            | Self::Contradiction { .. }
+            | Self::Unsupported { .. } => return None,
         })
     }
 }

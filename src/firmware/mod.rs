@@ -11,17 +11,21 @@
 //! Nothing here decides whether a module may take a package: that is the gate's.
 
 mod archive;
+pub mod choose;
 mod error;
 mod evidence;
+pub mod inspect;
 mod name;
 mod package;
 mod payload;
 mod platform_config;
 mod resolve;
 mod survey;
+mod unpack;
 
 pub use archive::{EXPANDED_LIMIT, MEMBER_LIMIT, NESTING_LIMIT};
 pub use error::PackageError;
 pub use name::{FileName, Part, Version};
 pub use package::{BuiltFor, Evidence, Image, Package, Plan};
 pub use resolve::resolve;
+pub use unpack::unpack;

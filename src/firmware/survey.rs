@@ -3,6 +3,9 @@
 //! The published layouts differ only in how deep the payload lies and what lies beside it, so one walk finds
 //! them all. Source: specs/identity.md §5.3; the vendor's firmware guide.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::rc::Rc;
 
 use qpyflash_protocols::eigencomm::Binpkg;
@@ -128,7 +131,9 @@ pub(crate) fn survey(
                 .push(format!("`{}` is a by-product of a build", member.name));
             continue;
         }
-        let shape = if base_name(&member.name).eq_ignore_ascii_case("download.json") {
+        let shape = if !given_alone && is_image_beside_binpkg(&member.name) {
+            None
+        } else if base_name(&member.name).eq_ignore_ascii_case("download.json") {
             Some(Shape::AsrJson)
         } else {
             match content(&tree.head(index, pac::HEADER_BYTES)?) {
@@ -154,6 +159,30 @@ pub(crate) fn survey(
         }));
     }
     Ok(())
+}
+
+/// Whether a file on disk is worth being resolved: a payload or a zip by its first bytes.
+pub(crate) fn looks_like_package(path: &Path) -> bool {
+    matches!(content_of(path), Some(Content::Payload(_) | Content::Zip))
+}
+
+/// Whether a file on disk makes its folder an unpacked package.
+pub(crate) fn looks_like_heart(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    name.eq_ignore_ascii_case("download.json")
+        || (!is_byproduct(name) && matches!(content_of(path), Some(Content::Payload(Shape::Binpkg))))
+}
+
+fn content_of(path: &Path) -> Option<Content> {
+    let mut head = Vec::new();
+    let limit = pac::HEADER_BYTES as u64;
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut head))
+        .ok()?;
+    Some(content(&head))
 }
 
 enum Content {
@@ -184,7 +213,7 @@ fn content(head: &[u8]) -> Content {
 }
 
 /// What builds leave beside the payload and the guide says never to flash.
-fn is_byproduct(name: &str) -> bool {
+pub(crate) fn is_byproduct(name: &str) -> bool {
     let base = base_name(name).to_ascii_lowercase();
     let in_folder = |folder: &str| {
         folder_of(name)
@@ -201,5 +230,10 @@ fn is_byproduct(name: &str) -> bool {
         || base.ends_with("_release_pack.zip")
         || base.ends_with("_qdownload_image.bin")
         || base == "quec_usb_prog_pkg.bin"
-        || (base.starts_with("ap_") && base.ends_with(".bin"))
+}
+
+/// `ap_application.bin`, `ap_updater.bin`: parts of a package, never one themselves.
+fn is_image_beside_binpkg(name: &str) -> bool {
+    let base = base_name(name).to_ascii_lowercase();
+    base.starts_with("ap_") && base.ends_with(".bin")
 }

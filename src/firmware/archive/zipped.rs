@@ -89,9 +89,14 @@ impl Archive {
             digest.update(&chunk[..count]);
             bytes.extend_from_slice(&chunk[..count]);
         }
-        if !matches!(file.read(&mut chunk[..1]), Ok(0)) {
-            let (place, member, size) = (place.into(), member.name.clone(), member.size);
-            return Err(PackageError::Overgrown { place, member, size });
+        match file.read(&mut chunk[..1]) {
+            Ok(0) => {}
+            Err(why) if why.kind() == io::ErrorKind::InvalidInput => return Err(damaged(why.to_string())),
+            // The library stops at the declared size, too, and calls it invalid data.
+            Ok(_) | Err(_) => {
+                let (place, member, size) = (place.into(), member.name.clone(), member.size);
+                return Err(PackageError::Overgrown { place, member, size });
+            }
         }
         let (found, stored) = (digest.finalize(), file.crc32());
         if found != stored {
