@@ -1,5 +1,11 @@
 //! Every hostile or damaged input ends in its own clear error, before any module could be touched.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot be set up fails"
+)]
+
 mod firmware_support;
 
 use std::time::{Duration, Instant};

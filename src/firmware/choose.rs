@@ -16,9 +16,9 @@ use super::name::{FileName, Version};
 use super::package::{Package, Plan};
 use super::resolve::resolve;
 use super::survey::{is_byproduct, looks_like_heart, looks_like_package};
+use crate::Kind;
 use crate::gate::{Verdict, would_accept};
 use crate::identity::{OrderingCode, Revision};
-use crate::{Error, Kind};
 
 /// Files and folders that are looked at.
 pub const LOOK_LIMIT: usize = 20_000;
@@ -88,9 +88,10 @@ pub fn choose(ordering_code: &OrderingCode, paths: &[PathBuf]) -> Choice {
     };
     let mut search = Search { choice, looked: 0 };
     for path in paths {
-        match path.is_dir() {
-            true => search.folder(path, 0),
-            false => search.package(path, true),
+        if path.is_dir() {
+            search.folder(path, 0);
+        } else {
+            search.package(path, true);
         }
     }
     search.choice.fitting.sort_by_cached_key(rank);
@@ -137,7 +138,8 @@ impl Search {
         let is_unpacked = entries
             .iter()
             .any(|entry| is_file(entry) && looks_like_heart(&entry.path()));
-        if is_unpacked && self.package(folder, true) {
+        // Several packages in one folder are looked at one by one; any other outcome stands for the folder.
+        if is_unpacked && self.package(folder, true) != Some(Kind::PackageAmbiguous) {
             return;
         }
         for entry in entries {
@@ -148,31 +150,25 @@ impl Search {
                     true => self.folder(&path, depth + 1),
                     false => self.misfit(&path, None, "it lies too deep".into()),
                 }
-            } else if is_file(&entry)
-                && !is_byproduct(&name)
-                && !looks_like_heart(&path)
-                && looks_like_package(&path)
-            {
+            } else if is_file(&entry) && !is_byproduct(&name) && looks_like_package(&path) {
                 self.package(&path, false);
             }
         }
     }
 
-    /// Reads one package and files it; says whether it is one.
-    fn package(&mut self, path: &Path, asked_for: bool) -> bool {
+    /// Reads one package and files it; returns why it is none.
+    fn package(&mut self, path: &Path, asked_for: bool) -> Option<Kind> {
         match resolve(path) {
             Ok(package) => {
                 self.judge(path, &package);
-                true
+                None
             }
-            // Any zip is looked into; that one holds no firmware is no news.
-            Err(Error {
-                kind: Kind::PackageUnknown,
-                ..
-            }) if !asked_for => false,
             Err(why) => {
-                self.misfit(path, None, why.message);
-                false
+                // Any zip is looked into; that one holds no firmware is no news.
+                if asked_for || why.kind != Kind::PackageUnknown {
+                    self.misfit(path, None, why.message);
+                }
+                Some(why.kind)
             }
         }
     }

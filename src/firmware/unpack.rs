@@ -30,8 +30,10 @@ fn write(candidate: &Candidate, out: &Path) -> Result<Vec<PathBuf>, PackageError
         });
     }
     fs::create_dir_all(out).map_err(|source| unwritable(out, source))?;
-    for ((index, name), place) in files.iter().zip(&places) {
+    for (_, name) in &files {
         make_folders(out, name)?;
+    }
+    for ((index, _), place) in files.iter().zip(&places) {
         let bytes = candidate.tree.read(*index)?;
         let mut file = OpenOptions::new()
             .write(true)
