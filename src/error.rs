@@ -57,6 +57,8 @@ pub enum Kind {
     ModuleRefused,
     /// The module's answers make no sense.
     ModuleGarbage,
+    /// The module speaks a protocol that this version does not.
+    ModuleUnsupported,
     /// Everything was written, but the module does not confirm it.
     NotConfirmed,
     /// The run was interrupted.
@@ -94,6 +96,7 @@ impl Kind {
             Kind::ModuleGone => "module.gone",
             Kind::ModuleRefused => "module.nak",
             Kind::ModuleGarbage => "module.garbage",
+            Kind::ModuleUnsupported => "module.unsupported",
             Kind::NotConfirmed => "module.not-confirmed",
             Kind::Interrupted => "interrupted",
             Kind::Internal => "internal",
@@ -202,6 +205,7 @@ impl Error {
             | Kind::LinkFailed
             | Kind::ModuleGone
             | Kind::ModuleRefused
+            | Kind::ModuleUnsupported
             | Kind::ModuleGarbage => {
                 if untouched {
                     4

@@ -1,1 +1,150 @@
-//! The events of a run. Sources send every fact; renderers decide how often to draw.
+//! The events of a run: facts only, every one of them. Renderers decide how often to draw.
+
+use std::time::{Duration, Instant};
+
+use qpyflash_protocols::{Phase, Progress};
+use serde::Serialize;
+
+use crate::flash::Outcome;
+
+/// The version of the events' JSON form.
+pub const SCHEMA: u32 = 1;
+
+/// One fact about a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Counts from 0 without gaps, so that a reader notices what it has lost.
+    pub seq: u64,
+    /// Seconds since the run began.
+    pub t: f64,
+    /// The module's place: slot name, topology path or port.
+    pub slot: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A phase begins.
+    PhaseStarted {
+        /// Which.
+        phase: Phase,
+    },
+    /// The module acknowledged bytes.
+    Bytes {
+        /// The image they belong to.
+        image: String,
+        /// Bytes acknowledged so far.
+        done: u64,
+        /// Bytes of the image.
+        total: u64,
+    },
+    /// A phase ended, well or not.
+    PhaseDone {
+        /// Which.
+        phase: Phase,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// Something a person may want to know.
+    Note {
+        /// The words.
+        text: String,
+    },
+    /// The run is over; always the last event.
+    Finished {
+        /// How it ended.
+        outcome: Box<Outcome>,
+    },
+}
+
+/// Receives the events of a run.
+pub type Sink = Box<dyn FnMut(&Event) + Send>;
+
+/// The event source of one run.
+pub struct Events {
+    sink: Sink,
+    slot: Option<String>,
+    began: Instant,
+    seq: u64,
+    current: Option<(Phase, Instant)>,
+    times: Vec<(Phase, Duration)>,
+}
+
+impl Events {
+    /// Events of one run, given to `sink` one by one.
+    pub fn new(sink: Sink) -> Self {
+        Events { sink, slot: None, began: Instant::now(), seq: 0, current: None, times: Vec::new() }
+    }
+
+    /// Names the module's place from here on.
+    pub fn set_slot(&mut self, slot: impl Into<String>) {
+        self.slot = Some(slot.into());
+    }
+
+    /// The phase in work.
+    pub fn phase(&self) -> Option<Phase> {
+        self.current.map(|(phase, _)| phase)
+    }
+
+    /// A phase begins; the one before it ends. A phase that is already in work goes on.
+    pub fn start(&mut self, phase: Phase) {
+        if self.phase() == Some(phase) {
+            return;
+        }
+        self.end_phase();
+        self.current = Some((phase, Instant::now()));
+        self.emit(EventKind::PhaseStarted { phase });
+    }
+
+    /// Something a person may want to know.
+    pub fn note(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        log::debug!("{text}");
+        self.emit(EventKind::Note { text });
+    }
+
+    /// A fact from a session.
+    pub fn report(&mut self, fact: Progress<'_>) {
+        match fact {
+            Progress::Phase(phase) => self.start(phase),
+            Progress::Bytes { image, done, total } => {
+                self.emit(EventKind::Bytes { image: image.to_owned(), done, total });
+            }
+            Progress::Note(text) => self.note(text),
+        }
+    }
+
+    /// The run is over. The outcome gets the time of each phase.
+    pub fn finish(&mut self, mut outcome: Outcome) -> Outcome {
+        self.end_phase();
+        outcome.set_times(&self.times, self.began.elapsed());
+        self.emit(EventKind::Finished { outcome: Box::new(outcome.clone()) });
+        outcome
+    }
+
+    fn end_phase(&mut self) {
+        if let Some((phase, since)) = self.current.take() {
+            let took = since.elapsed();
+            self.times.push((phase, took));
+            self.emit(EventKind::PhaseDone { phase, seconds: took.as_secs_f64() });
+        }
+    }
+
+    fn emit(&mut self, kind: EventKind) {
+        let event = Event {
+            schema: SCHEMA,
+            seq: self.seq,
+            t: self.began.elapsed().as_secs_f64(),
+            slot: self.slot.clone(),
+            kind,
+        };
+        self.seq += 1;
+        (self.sink)(&event);
+    }
+}

@@ -3,8 +3,12 @@
 pub mod error;
 pub mod event;
 pub mod firmware;
+pub mod flash;
+pub mod fleet;
 pub mod gate;
 pub mod identity;
+pub mod link;
+pub mod module;
 
 pub use error::{Error, Kind};
 pub use qpyflash_protocols::{Phase, Platform, Written};

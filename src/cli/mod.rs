@@ -1,0 +1,113 @@
+//! The command line: one file per subcommand, and no decisions.
+
+mod check;
+mod completions;
+mod demo;
+mod enter_download;
+mod identify;
+mod inspect;
+mod list;
+mod options;
+mod outcome;
+mod printer;
+mod progress;
+mod resolve;
+mod udev;
+mod unpack;
+mod write;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use qpyflash::Error;
+
+use options::Global;
+use printer::Printer;
+
+/// Flashes QuecPython firmware onto Quectel cellular modules, and refuses what does not fit.
+#[derive(Debug, Parser)]
+#[command(name = "qpyflash", version, about, max_term_width = 100, subcommand_required = true)]
+#[command(after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done and confirmed                         7  refused: identity unknown
+  1  unexpected (a bug)                         8  no permission, or port busy
+  2  usage                                      9  download mode not reached
+  3  package unreadable or inconsistent        10  write failed: the module needs another run
+  4  no module, or time ran out                11  written, but verify or confirm differs
+  5  several modules, none chosen              12  interrupted while writing
+  6  refused: wrong module                    130  interrupted before writing";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a firmware package to a module
+    Write(write::Arguments),
+    /// Do everything up to the first write: may this package go onto this module?
+    Check(check::Arguments),
+    /// Show what a package holds and what it is built for
+    Inspect(inspect::Arguments),
+    /// Extract the images of a package
+    Unpack(unpack::Arguments),
+    /// Find the packages that a module may take
+    Resolve(resolve::Arguments),
+    /// List the modules that are attached
+    List,
+    /// Ask a module what it is
+    Identify(identify::Arguments),
+    /// Send a module into download mode
+    EnterDownload(enter_download::Arguments),
+    /// Show it all on an embedded virtual module
+    Demo(demo::Arguments),
+    /// Print or install the udev rules (Linux)
+    Udev,
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+    /// Print the manual page
+    Man,
+}
+
+/// Parses the command line, runs the command, and returns the exit code.
+pub fn run() -> u8 {
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let printer = Printer::new(&cli.global);
+    match dispatch(cli, &printer) {
+        Ok(code) => code,
+        Err(error) => {
+            printer.error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, printer: &Printer) -> Result<u8, Error> {
+    let global = cli.global;
+    match cli.command {
+        Command::Write(arguments) => write::run(&arguments, &global, printer),
+        Command::Check(arguments) => check::run(&arguments, &global, printer),
+        Command::Inspect(arguments) => inspect::run(&arguments, printer),
+        Command::Unpack(arguments) => unpack::run(&arguments, printer),
+        Command::Resolve(arguments) => resolve::run(&arguments, printer),
+        Command::List => list::run(printer),
+        Command::Identify(arguments) => identify::run(&arguments, &global, printer),
+        Command::EnterDownload(arguments) => enter_download::run(&arguments, &global, printer),
+        Command::Demo(arguments) => demo::run(&arguments, &global, printer),
+        Command::Udev => udev::run(printer),
+        Command::Completions(arguments) => completions::run(&arguments, &mut Cli::command(), printer),
+        Command::Man => completions::manual(Cli::command(), printer),
+    }
+}

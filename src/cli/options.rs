@@ -1,0 +1,143 @@
+//! Options that several commands share.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+use qpyflash::flash::{self, Request};
+use qpyflash::identity::OrderingCode;
+use qpyflash::link::{Cancel, Settings, Trace};
+use qpyflash::module::TopologyPath;
+use qpyflash::{Error, Kind};
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print one JSON object on stdout
+    #[arg(long, global = true, conflicts_with = "jsonl")]
+    pub json: bool,
+    /// Print every event as a JSON line on stdout
+    #[arg(long, global = true)]
+    pub jsonl: bool,
+    /// Only errors on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Show notes and causes; twice, also every byte
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Never ask anything
+    #[arg(long, global = true, env = "QPYFLASH_NON_INTERACTIVE")]
+    pub non_interactive: bool,
+    /// Colours on stderr
+    #[arg(long, global = true, value_enum, default_value = "auto", env = "QPYFLASH_COLOR")]
+    pub color: Color,
+    /// Stretch every time-out, for slow hubs and virtual machines
+    #[arg(long, global = true, value_name = "FACTOR", default_value = "1", env = "QPYFLASH_TIMEOUT_SCALE")]
+    #[arg(value_parser = scale)]
+    pub timeout_scale: f64,
+    /// Record every byte of the exchange in FILE, as JSON lines
+    #[arg(long, global = true, value_name = "FILE", env = "QPYFLASH_TRACE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Global {
+    /// What the link needs to know.
+    pub fn settings(&self, cancel: &Cancel) -> Result<Settings, Error> {
+        let trace = self.trace.as_ref().map(|path| {
+            Trace::create(path).map_err(|why| {
+                Error::new(Kind::Usage, format!("cannot create the trace `{}`: {why}", path.display()))
+            })
+        });
+        Ok(Settings {
+            cancel: cancel.clone(),
+            timeout_scale: self.timeout_scale,
+            trace: trace.transpose()?,
+        })
+    }
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (0.01..=100.0).contains(&factor) => Ok(factor),
+        _ => Err("a factor from 0.01 to 100".into()),
+    }
+}
+
+/// Which module.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Target {
+    /// Port of the module: `/dev/ttyUSB0`, `COM10`, `usb:1-4.2`
+    #[arg(short, long, env = "QPYFLASH_PORT")]
+    pub port: Option<String>,
+    /// USB topology path of the module: `1-4.2`
+    #[arg(long, value_name = "PATH", conflicts_with = "port", env = "QPYFLASH_PATH")]
+    pub path: Option<TopologyPath>,
+    /// Line speed; without meaning over USB
+    #[arg(short, long, default_value_t = 115_200, env = "QPYFLASH_BAUD")]
+    pub baud: u32,
+}
+
+/// What the person knows about module and package.
+#[derive(Debug, Clone, Args)]
+pub struct Claims {
+    /// Ordering code on the module's label: `EC800MCNGA-I05-SGNSA`
+    #[arg(long, value_name = "OC", env = "QPYFLASH_OC")]
+    pub oc: Option<OrderingCode>,
+    /// What the package is built for, where it says so nowhere itself: `EC600N_CNLA`
+    #[arg(long, value_name = "SERIES_SUBMODEL")]
+    pub built_for: Option<String>,
+    /// Also run the package's production groups
+    #[arg(long)]
+    pub production: bool,
+    /// How download mode is reached
+    #[arg(long, value_enum, default_value = "auto", env = "QPYFLASH_BEFORE")]
+    pub before: Before,
+}
+
+/// How download mode is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Before {
+    /// By AT command; a module that is already there is taken as it is
+    Auto,
+    /// By AT command
+    At,
+    /// Wait for a module in download mode to appear
+    Wait,
+    /// The module is already there: not one AT byte is sent, and `--oc` is needed
+    None,
+}
+
+impl From<Before> for flash::Before {
+    fn from(before: Before) -> Self {
+        match before {
+            Before::Auto => flash::Before::Auto,
+            Before::At => flash::Before::At,
+            Before::Wait => flash::Before::Wait,
+            Before::None => flash::Before::None,
+        }
+    }
+}
+
+/// A request from a command's options.
+pub fn request(file: &std::path::Path, target: &Target, claims: &Claims) -> Request {
+    Request {
+        port: target.port.clone(),
+        path: target.path.clone(),
+        baud: target.baud,
+        label: claims.oc.clone(),
+        built_for: claims.built_for.clone(),
+        production: claims.production,
+        before: claims.before.into(),
+        ..Request::new(file)
+    }
+}

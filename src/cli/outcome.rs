@@ -1,0 +1,70 @@
+//! A run's end, plainly.
+
+use qpyflash::Written;
+use qpyflash::flash::{Outcome, Verdict};
+use qpyflash::identity::Identity;
+
+use super::printer::{Form, Printer};
+use super::progress::size;
+
+/// Shows how a run ended and returns its exit code.
+pub fn show(outcome: &Outcome, printer: &Printer) -> u8 {
+    match printer.form {
+        // The last event has said it all.
+        Form::JsonLines => {}
+        Form::Json => printer.json(outcome),
+        Form::Text => text(outcome, printer),
+    }
+    outcome.exit_code
+}
+
+fn text(outcome: &Outcome, printer: &Printer) {
+    for warning in &outcome.warnings {
+        printer.warning(warning);
+    }
+    if let Some(error) = &outcome.error {
+        printer.failed_run(error, outcome);
+        return;
+    }
+    let place = outcome.module.as_deref().unwrap_or("no module");
+    let file = outcome.package.as_ref().and_then(|package| package.origin.last()).map_or("", String::as_str);
+    let words = match outcome.verdict {
+        Verdict::Clear if outcome.module.is_none() => format!("`{file}` is sound; no module was asked"),
+        Verdict::Clear => format!("`{file}` may be written to the module on {place}; nothing was written"),
+        Verdict::WrittenPowerCycle => format!(
+            "written: `{file}`, {}; the module on {place} stays in download mode: now power-cycle it",
+            rate(outcome)
+        ),
+        _ => format!("written: `{file}` to the module on {place}, {}", rate(outcome)),
+    };
+    printer.result(&words);
+    revisions(outcome, printer);
+}
+
+fn revisions(outcome: &Outcome, printer: &Printer) {
+    let revision = |identity: &Option<Identity>| {
+        identity.as_ref().and_then(|identity| identity.revision_text.clone()).unwrap_or_else(|| "unknown".into())
+    };
+    match outcome.verdict {
+        Verdict::Confirmed => printer.result(&format!(
+            "confirmed: the module was `{}` and reports `{}` now",
+            revision(&outcome.before),
+            revision(&outcome.after)
+        )),
+        Verdict::WrittenUnasked if outcome.written == Written::Complete => {
+            printer.result("the module acknowledged the whole write; it was not asked again what it is");
+        }
+        _ => {}
+    }
+}
+
+fn rate(outcome: &Outcome) -> String {
+    let writing: f64 = outcome
+        .phases
+        .iter()
+        .filter(|time| time.phase == qpyflash::Phase::Write)
+        .map(|time| time.seconds)
+        .sum();
+    let rate = if writing > 0.0 { format!(" at {}/s", size((outcome.bytes as f64 / writing) as u64)) } else { String::new() };
+    format!("{}{rate}, {:.1} s in all", size(outcome.bytes), outcome.seconds)
+}

@@ -1,0 +1,126 @@
+//! The one place that writes to stdout and stderr.
+
+use std::io::{IsTerminal, Write};
+
+use qpyflash::Error;
+use qpyflash::flash::{ErrorReport, Outcome};
+use serde::Serialize;
+
+use super::options::{Color, Global};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For a person.
+    Text,
+    /// One object.
+    Json,
+    /// One line an event.
+    JsonLines,
+}
+
+/// Writes results to stdout and everything else to stderr.
+#[derive(Debug, Clone)]
+pub struct Printer {
+    pub form: Form,
+    pub quiet: bool,
+    pub verbose: u8,
+    pub bars: bool,
+    color: bool,
+}
+
+impl Printer {
+    pub fn new(global: &Global) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let printer = Printer {
+            form: match (global.json, global.jsonl) {
+                (true, _) => Form::Json,
+                (_, true) => Form::JsonLines,
+                _ => Form::Text,
+            },
+            quiet: global.quiet,
+            verbose: global.verbose,
+            bars: terminal && global.verbose == 0 && !global.quiet,
+            color: match global.color {
+                Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
+                Color::Always => true,
+                Color::Never => false,
+            },
+        };
+        printer.start_log();
+        printer
+    }
+
+    fn start_log(&self) {
+        let level = match self.verbose {
+            0 | 1 => log::LevelFilter::Warn,
+            _ => log::LevelFilter::Trace,
+        };
+        let mut log = env_logger::Builder::new();
+        log.filter_module("qpyflash", level).format_timestamp_millis().format_target(false);
+        let _ = log.try_init();
+    }
+
+    /// The result, for a person.
+    pub fn result(&self, text: &str) {
+        let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+    }
+
+    /// The result, for a machine.
+    pub fn json(&self, value: &impl Serialize) {
+        let mut out = std::io::stdout().lock();
+        let _ = match self.form {
+            Form::JsonLines => serde_json::to_writer(&mut out, value),
+            _ => serde_json::to_writer_pretty(&mut out, value),
+        };
+        let _ = writeln!(out);
+    }
+
+    /// Progress, for a person.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// Paints a word.
+    pub fn paint(&self, style: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// A failure that ended a command.
+    pub fn error(&self, error: &Error) {
+        match self.form {
+            Form::Text => self.failure(&ErrorReport::of(error), None),
+            _ => self.json(&serde_json::json!({ "schema": 1, "error": ErrorReport::of(error) })),
+        }
+    }
+
+    /// A failure that ended a run.
+    pub fn failed_run(&self, error: &ErrorReport, outcome: &Outcome) {
+        self.failure(error, Some(&outcome.written.to_string()));
+    }
+
+    fn failure(&self, error: &ErrorReport, written: Option<&str>) {
+        let mut text = format!("{} {}\n", self.paint("1;31", "error:"), error.message);
+        if let Some(written) = written {
+            text += &format!("  {written}\n");
+        }
+        if self.verbose > 0 {
+            for detail in &error.details {
+                text += &format!("  {}\n", detail.replace('\n', "\n    "));
+            }
+        }
+        for hint in &error.hints {
+            text += &format!("{} {hint}\n", self.paint("1;36", "hint:"));
+        }
+        let _ = write!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// Something a person should know before or after a run.
+    pub fn warning(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr().lock(), "{} {text}", self.paint("1;33", "warning:"));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! One run: a file, a module, and what happens between them.
+//!
+//! [`write`] does the whole of it, [`check`] everything up to the first byte. Both always end in an [`Outcome`],
+//! whatever goes wrong. Data goes one way: everything that can fail without touching the module is done before the
+//! module is touched.
+
+mod confirm;
+mod failure;
+mod outcome;
+mod prepare;
+mod request;
+mod run;
+
+pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};
+pub use prepare::identify_alone;
+pub use request::{After, Before, Request};
+pub use run::enter_download;
+
+use qpyflash_protocols::{Phase, Platform};
+
+use crate::error::{Error, Kind};
+use crate::event::Events;
+use crate::firmware::Package;
+use crate::link::Settings;
+
+/// Writes a package to a module: the main job.
+pub fn write(request: &Request, settings: &Settings, mut events: Events) -> Outcome {
+    let mut outcome = Outcome::begun();
+    let result = prepare::package(request, &mut events, &mut outcome)
+        .and_then(|package| writable(&package).map(|()| package))
+        .and_then(|package| prepare::clear(package, request, settings, &mut events, &mut outcome))
+        .and_then(|cleared| run::run(cleared, request, settings, &mut events, &mut outcome));
+    outcome.conclude(result, events.phase());
+    events.finish(outcome)
+}
+
+/// Does everything up to the first byte: may this package go onto this module? Without a module (and without an
+/// ordering code from the label) the package alone is checked.
+pub fn check(request: &Request, with_module: bool, settings: &Settings, mut events: Events) -> Outcome {
+    let mut outcome = Outcome::begun();
+    let result = prepare::package(request, &mut events, &mut outcome).and_then(|package| {
+        if with_module {
+            prepare::clear(package, request, settings, &mut events, &mut outcome)?;
+        }
+        Ok(Verdict::Clear)
+    });
+    outcome.conclude(result, events.phase());
+    events.finish(outcome)
+}
+
+/// Packages of the other platforms are recognised, listed and judged, but not yet written.
+fn writable(package: &Package) -> Result<(), Error> {
+    match package.platform() {
+        Platform::Asr => Ok(()),
+        other => Err(Error::new(
+            Kind::PackageUnsupported,
+            format!("this version writes ASR Cat.1 packages; this one is for {}", other.title()),
+        )
+        .in_phase(Phase::Resolve)
+        .hint("`qpyflash inspect` and `qpyflash check` work for it; writing follows")),
+    }
+}

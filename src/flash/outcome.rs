@@ -1,0 +1,198 @@
+//! What happened, plainly.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use qpyflash_protocols::{Phase, Written};
+use serde::Serialize;
+
+use crate::error::{Error, Kind};
+use crate::firmware::{BuiltFor, Package};
+use crate::gate::WritePermit;
+use crate::identity::Identity;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Written, and the restarted module says so itself.
+    Confirmed,
+    /// Written, and the module said `complete`; it stays in download mode until it is power-cycled.
+    WrittenPowerCycle,
+    /// Written, and the module said `complete`; nobody asked it again.
+    WrittenUnasked,
+    /// A check, and everything fits.
+    Clear,
+    /// We said no.
+    Refused,
+    /// Somebody stopped the run.
+    Interrupted,
+    /// It went wrong.
+    Failed,
+}
+
+/// An error in a form that can be kept and sent.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrorReport {
+    /// Stable code: `refused.submodel`.
+    pub code: &'static str,
+    /// The sentence.
+    pub message: String,
+    /// Where in the run.
+    pub phase: Option<Phase>,
+    /// What to do next.
+    pub hints: Vec<String>,
+    /// The chain of causes, and the module's own last words; shown with `-v`.
+    pub details: Vec<String>,
+}
+
+impl ErrorReport {
+    /// Keeps everything an error knows.
+    pub fn of(error: &Error) -> Self {
+        let mut details = Vec::new();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            details.push(inner.to_string());
+            cause = inner.source();
+        }
+        ErrorReport {
+            code: error.kind.code(),
+            message: error.message.clone(),
+            phase: error.phase,
+            hints: error.hints.clone(),
+            details,
+        }
+    }
+}
+
+/// The package of a run, without its data.
+#[derive(Debug, Clone, Serialize)]
+pub struct PackageSummary {
+    /// The chain of archives, outermost first.
+    pub origin: Vec<String>,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// What it is built for, with the evidence.
+    pub built_for: BuiltFor,
+}
+
+/// The time a phase took.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct PhaseTime {
+    /// Which.
+    pub phase: Phase,
+    /// How long.
+    pub seconds: f64,
+}
+
+/// What happened in a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// Version of this form.
+    pub schema: u32,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// The process exit code for it.
+    pub exit_code: u8,
+    /// Where the module sits.
+    pub module: Option<String>,
+    /// The module's ordering code, as the gate accepted it.
+    pub ordering_code: Option<String>,
+    /// What was to be written.
+    pub package: Option<PackageSummary>,
+    /// What a person stated with `--built-for`.
+    pub stated_built_for: Option<String>,
+    /// What has been written.
+    pub written: Written,
+    /// Image bytes that the module acknowledged.
+    pub bytes: u64,
+    /// What the module said it was before.
+    pub before: Option<Identity>,
+    /// What it says it is now.
+    pub after: Option<Identity>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// What went wrong.
+    pub error: Option<ErrorReport>,
+    /// The time each phase took, in the order of the run.
+    pub phases: Vec<PhaseTime>,
+    /// The time of the whole run, in seconds.
+    pub seconds: f64,
+}
+
+impl Outcome {
+    pub(super) fn begun() -> Self {
+        Outcome {
+            schema: crate::event::SCHEMA,
+            verdict: Verdict::Failed,
+            exit_code: 1,
+            module: None,
+            ordering_code: None,
+            package: None,
+            stated_built_for: None,
+            written: Written::Nothing,
+            bytes: 0,
+            before: None,
+            after: None,
+            warnings: Vec::new(),
+            error: None,
+            phases: Vec::new(),
+            seconds: 0.0,
+        }
+    }
+
+    /// A run that ended in a bug of ours: nobody can say what has been written.
+    pub fn of_bug(what: &str) -> Self {
+        let mut outcome = Outcome::begun();
+        let error = Error::new(Kind::Internal, format!("qpyflash failed: {what}"))
+            .hint("this is a bug; power-cycle the module before the next run, and please report it");
+        outcome.conclude(Err(error), None);
+        outcome
+    }
+
+    pub(super) fn set_package(&mut self, package: &Package) {
+        self.warnings.extend(package.warnings().iter().cloned());
+        self.package = Some(PackageSummary {
+            origin: package.origin().to_vec(),
+            sha256: package.sha256().to_owned(),
+            built_for: package.built_for().clone(),
+        });
+    }
+
+    pub(super) fn set_permit(&mut self, permit: &WritePermit) {
+        self.ordering_code = Some(permit.ordering_code().to_string());
+        self.stated_built_for = permit.stated_built_for().map(ToString::to_string);
+        for warning in permit.warnings() {
+            if !self.warnings.contains(warning) {
+                self.warnings.push(warning.clone());
+            }
+        }
+    }
+
+    pub(super) fn conclude(&mut self, result: Result<Verdict, Error>, phase: Option<Phase>) {
+        match result {
+            Ok(verdict) => {
+                self.verdict = verdict;
+                self.exit_code = 0;
+            }
+            Err(mut error) => {
+                error.phase = error.phase.or(phase);
+                self.exit_code = error.exit_code();
+                self.verdict = match self.exit_code {
+                    6 | 7 => Verdict::Refused,
+                    12 | 130 => Verdict::Interrupted,
+                    _ => Verdict::Failed,
+                };
+                self.module = self.module.take().or(error.slot.clone());
+                self.error = Some(ErrorReport::of(&error));
+                self.written = error.written;
+            }
+        }
+    }
+
+    pub(crate) fn set_times(&mut self, times: &[(Phase, Duration)], whole: Duration) {
+        let time = |&(phase, took): &(Phase, Duration)| PhaseTime { phase, seconds: took.as_secs_f64() };
+        self.phases = times.iter().map(time).collect();
+        self.seconds = whole.as_secs_f64();
+    }
+}

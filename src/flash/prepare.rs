@@ -1,0 +1,171 @@
+//! Everything before the first byte: resolve, find, identify, clear.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qpyflash_protocols::{Phase, WireError};
+
+use super::{Before, Outcome, Request};
+use crate::error::{Error, Kind};
+use crate::event::Events;
+use crate::firmware::{self, Package};
+use crate::gate::{self, Claim, WritePermit};
+use crate::identity::{self, Identity, IdentityError};
+use crate::link::{Line, Owner, Settings, open_patiently};
+use crate::module::{self, Mode, Module, virtual_bus_name};
+
+/// How long a busy or forbidden port is tried again before a run begins. A listener that probes a fresh port lets
+/// go of it within some seconds, and a person should hear soon that a terminal is still open.
+const OPEN_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A module and the permit to write it.
+pub(super) struct Cleared {
+    pub permit: WritePermit,
+    pub module: Module,
+    /// Held until the run ends, so that no second run steps in.
+    pub owner: Owner,
+}
+
+/// Reads and validates the file.
+pub(super) fn package(
+    request: &Request,
+    events: &mut Events,
+    outcome: &mut Outcome,
+) -> Result<Arc<Package>, Error> {
+    events.start(Phase::Resolve);
+    let package = Arc::new(firmware::resolve(&request.file)?);
+    outcome.set_package(&package);
+    Ok(package)
+}
+
+/// Finds the module, asks what it is, and lets the gate decide.
+pub(super) fn clear(
+    package: Arc<Package>,
+    request: &Request,
+    settings: &Settings,
+    events: &mut Events,
+    outcome: &mut Outcome,
+) -> Result<Cleared, Error> {
+    events.start(Phase::Find);
+    let module = find(request, settings, events)?;
+    let owner = own(&module)?;
+    events.set_slot(slot(&module));
+    outcome.module = Some(module.place());
+
+    let in_download_mode = request.before == Before::None || module.mode() == Some(Mode::Download);
+    if in_download_mode && request.before == Before::At {
+        let text = format!("the module on {} is in download mode already: it answers no AT command", module.place());
+        return Err(Error::new(Kind::Usage, text).hint("leave `--before` away, and give `--oc` from the label"));
+    }
+    if !in_download_mode {
+        events.start(Phase::Identify);
+        outcome.before = identify_or_unknown(&module, request, settings, events)?;
+    }
+    events.start(Phase::Clear);
+    let permit = gate::clear(
+        &package,
+        &Claim {
+            label: request.label.clone(),
+            identity: outcome.before.as_ref(),
+            platform_by_usb: module.platform(),
+            built_for: request.built_for.as_deref(),
+            production: request.production,
+            download_mode: in_download_mode,
+            place: &module.place(),
+        },
+    )?;
+    outcome.set_permit(&permit);
+    Ok(Cleared { permit, module, owner })
+}
+
+fn find(request: &Request, settings: &Settings, events: &mut Events) -> Result<Module, Error> {
+    match request.before {
+        Before::Wait => module::await_any_in_download_mode(
+            request.port.as_deref(),
+            request.path.as_ref(),
+            settings,
+            events,
+        ),
+        _ => module::find(request.port.as_deref(), request.path.as_ref()),
+    }
+}
+
+/// Takes the one-owner lock on the module's place.
+pub(super) fn own(module: &Module) -> Result<Owner, Error> {
+    Ok(Owner::take(&virtual_bus_name(), &slot(module))?)
+}
+
+fn slot(module: &Module) -> String {
+    match module.topology() {
+        Some(path) => path.to_string(),
+        None => module.port.display().to_string(),
+    }
+}
+
+/// A module that cannot say what it is may still be named by its label; the gate decides. With no label its
+/// silence is the error.
+fn identify_or_unknown(
+    module: &Module,
+    request: &Request,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Option<Identity>, Error> {
+    match identify(module, request.baud, settings, events) {
+        Ok(identity) => Ok(Some(identity)),
+        Err(error) if request.label.is_some() && error.kind == Kind::ModuleSilent => {
+            events.note(format!("{error}; the label says {:?}", request.label.as_ref().map(ToString::to_string)));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks a module what it is, as a run of its own.
+///
+/// # Errors
+/// As [`identify`], and [`Kind::LinkBusy`] when another run holds the module.
+pub fn identify_alone(
+    module: &Module,
+    baud: u32,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Identity, Error> {
+    let _owner = own(module)?;
+    if module.mode() == Some(Mode::Download) {
+        let text = format!("the module on {} is in download mode: it cannot say what it is", module.place());
+        return Err(Error::new(Kind::UnknownModule, text)
+            .at(module.place())
+            .hint("power-cycle it to start its firmware, or read the ordering code on its label"));
+    }
+    identify(module, baud, settings, events)
+}
+
+/// Asks the module what it is: on its AT port, then on its REPL.
+///
+/// # Errors
+/// The first port's error when no port answers; [`Kind::LinkDenied`] and [`Kind::LinkBusy`] at once.
+pub(super) fn identify(
+    module: &Module,
+    baud: u32,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Identity, Error> {
+    let mut first_error = None;
+    for port in module.identity_ports() {
+        let serial = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
+        let mut line = Line::new(Box::new(serial), events, settings);
+        match identity::read(&mut line) {
+            Ok(identity) => return Ok(identity),
+            Err(error @ IdentityError::Wire(WireError::Cancelled)) => return Err(error.into()),
+            Err(error) => {
+                let error = Error::from(error).at(module.place());
+                events.note(format!("{}: {error}", port.display()));
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    Err(first_error.unwrap_or_else(|| {
+        Error::new(Kind::ModuleSilent, format!("the module on {} has no AT port and no REPL", module.place()))
+            .at(module.place())
+    }))
+}

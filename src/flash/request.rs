@@ -1,0 +1,76 @@
+//! What a person asks for.
+
+use std::path::PathBuf;
+
+use crate::identity::OrderingCode;
+use crate::module::{Deadlines, TopologyPath};
+
+/// How download mode is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Before {
+    /// By AT command from run mode; a module that its USB id shows in download mode is taken as it is.
+    #[default]
+    Auto,
+    /// By AT command.
+    At,
+    /// Wait for a module in download mode to appear.
+    Wait,
+    /// The module is already there: not one AT byte is sent.
+    None,
+}
+
+/// What happens after the last image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum After {
+    /// The module restarts and is asked what it is now.
+    #[default]
+    Reset,
+    /// It stays in download mode.
+    Stay,
+}
+
+/// One run, as asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The firmware, in any published layout.
+    pub file: PathBuf,
+    /// `/dev/ttyUSB0`, `COM10`, `usb:1-4.2`.
+    pub port: Option<String>,
+    /// The topology path.
+    pub path: Option<TopologyPath>,
+    /// The ordering code on the module's label.
+    pub label: Option<OrderingCode>,
+    /// What the package is built for, where it says so nowhere itself: `EC600N_CNLA`.
+    pub built_for: Option<String>,
+    /// Also run the package's production groups.
+    pub production: bool,
+    /// How download mode is reached.
+    pub before: Before,
+    /// What happens after the last image.
+    pub after: After,
+    /// Line speed; without meaning over USB.
+    pub baud: u32,
+    /// Ask the restarted module what it is now.
+    pub verify: bool,
+    /// How long to wait for what.
+    pub deadlines: Deadlines,
+}
+
+impl Request {
+    /// A run with every choice at its default.
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Request {
+            file: file.into(),
+            port: None,
+            path: None,
+            label: None,
+            built_for: None,
+            production: false,
+            before: Before::default(),
+            after: After::default(),
+            baud: 115_200,
+            verify: true,
+            deadlines: Deadlines::default(),
+        }
+    }
+}

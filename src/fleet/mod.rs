@@ -1,0 +1,75 @@
+//! Runs under a conductor: one thread per module, and one place that hears Ctrl-C. The only home of tokio.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, Kind};
+use crate::link::Cancel;
+
+/// Runs `work` on a thread of its own. The first Ctrl-C (or SIGTERM) sets `cancel`, and the run ends at its next
+/// safe moment; the second ends the process at once.
+///
+/// # Errors
+/// [`Kind::Internal`] when `work` panics or the runtime cannot start.
+pub fn conduct<T: Send + 'static>(
+    cancel: &Cancel,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let internal = |what: String| Error::new(Kind::Internal, what);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| internal(format!("cannot start the conductor: {error}")))?;
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("module".into()).spawn(move || {
+        // A panic must not leave the conductor waiting.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    });
+    thread.map_err(|error| internal(format!("cannot start a thread: {error}")))?;
+
+    let ended = runtime.block_on(async {
+        let mut receiver = receiver;
+        loop {
+            tokio::select! {
+                ended = &mut receiver => break ended,
+                () = interrupted() => {
+                    if cancel.is_set() {
+                        // Nobody knows how far the run has come: the code says the worst.
+                        std::process::exit(12);
+                    }
+                    cancel.set();
+                }
+            }
+        }
+    });
+    match ended {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(panic)) => {
+            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(internal(text.unwrap_or_else(|| "a panic without words".into())))
+        }
+        Err(_) => Err(internal("the run ended without a word".into())),
+    }
+}
+
+/// Resolves when somebody wants the program to stop.
+#[cfg(unix)]
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,127 @@
+//! Byte pipes to a module: how bytes reach a port of the operating system, and nothing about what they mean.
+//!
+//! [`Serial`] is a tty or COM port; [`Line`] makes a session's [`Wire`](qpyflash_protocols::Wire) of it: clock,
+//! cancellation, the trace and the reports of the run.
+
+mod cancel;
+mod line;
+mod owner;
+#[cfg_attr(unix, path = "serial_unix.rs")]
+#[cfg_attr(not(unix), path = "serial_portable.rs")]
+mod serial;
+mod trace;
+
+pub use cancel::Cancel;
+pub use line::{Line, Settings};
+pub use owner::Owner;
+pub use serial::Serial;
+pub use trace::{Direction, Trace};
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use qpyflash_protocols::WireError;
+
+use crate::error::{Error, Kind};
+
+/// Bytes in, bytes out, never waiting longer than asked. What [`Line`] is built on.
+pub trait Pipe: Send {
+    /// Writes some of `bytes`, waiting up to `within` for room; 0 means that there was none.
+    ///
+    /// # Errors
+    /// [`WireError::Gone`] when the port has disappeared, [`WireError::Failed`] for anything else.
+    fn write(&mut self, bytes: &[u8], within: Duration) -> Result<usize, WireError>;
+
+    /// Reads some bytes, waiting up to `within` for the first; 0 means that none came.
+    ///
+    /// # Errors
+    /// As [`Pipe::write`].
+    fn read(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError>;
+
+    /// Changes the line speed.
+    ///
+    /// # Errors
+    /// [`WireError::Failed`] when the port refuses it.
+    fn set_baud(&mut self, baud: u32) -> Result<(), WireError>;
+}
+
+/// Why a port could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such port (any more).
+    #[error("there is no port `{0}`")]
+    Missing(String),
+    /// The user may not open it.
+    #[error("no permission to open `{0}`")]
+    Denied(String),
+    /// Another program holds it.
+    #[error("`{0}` is in use by another program")]
+    Busy(String),
+    /// It exists and cannot be opened.
+    #[error("cannot open `{port}`: {why}")]
+    Failed {
+        /// The port.
+        port: String,
+        /// The operating system's words.
+        why: String,
+    },
+}
+
+impl OpenError {
+    /// Sorts the operating system's answer to an open call.
+    fn sort(port: &Path, error: &serialport::Error) -> Self {
+        use std::io::ErrorKind as Io;
+        let name = port.display().to_string();
+        let text = error.to_string();
+        // serialport has no kind for a lock that somebody else holds, and calls a forbidden port "no device".
+        match (error.kind(), std::fs::File::open(port).map_err(|e| e.kind())) {
+            _ if text.contains("exclusive lock") || text.to_lowercase().contains("busy") => OpenError::Busy(name),
+            (serialport::ErrorKind::Io(Io::NotFound), _) | (_, Err(Io::NotFound)) => OpenError::Missing(name),
+            (serialport::ErrorKind::Io(Io::PermissionDenied), _) | (_, Err(Io::PermissionDenied)) => {
+                OpenError::Denied(name)
+            }
+            _ => OpenError::Failed { port: name, why: text },
+        }
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        let message = error.to_string();
+        match error {
+            OpenError::Missing(port) => Error::new(Kind::ModuleMissing, message)
+                .at(port)
+                .hint("`qpyflash list` shows the modules that are attached, with their ports"),
+            OpenError::Denied(port) => Error::new(Kind::LinkDenied, message).at(port).hint(
+                "install the udev rules (`qpyflash udev`), or join the port's group (`dialout`, on Arch `uucp`) and log in again",
+            ),
+            OpenError::Busy(port) => Error::new(Kind::LinkBusy, message)
+                .at(port)
+                .hint("close the terminal, ModemManager or other qpyflash that holds it, then run again"),
+            OpenError::Failed { port, .. } => {
+                Error::new(Kind::LinkFailed, message).at(port).hint("replug the module, then run again")
+            }
+        }
+    }
+}
+
+/// Opens a port, trying again for `patience` while it is busy or forbidden, as freshly enumerated ports are until
+/// udev and its listeners have had their look. Source: specs/usb-and-hosts.md §3.4 (20 × 250 ms) [?].
+///
+/// # Errors
+/// [`OpenError`] of the last try.
+pub fn open_patiently(
+    port: &Path,
+    baud: u32,
+    patience: Duration,
+    cancel: &Cancel,
+) -> Result<Serial, OpenError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match Serial::open(port, baud) {
+            Ok(serial) => return Ok(serial),
+            Err(error) if Instant::now() >= deadline || cancel.is_set() => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Following a module while it leaves the bus and comes back as something else.
+//!
+//! The module is known by its socket alone. What appears there must have appeared after the command and must carry
+//! an id of the platform that was sent to download mode. Source: specs/usb-and-hosts.md §2.2.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use qpyflash_protocols::Platform;
+
+use super::usb_ids::Mode;
+use super::{Attached, Module, TopologyPath, attached, find};
+use crate::error::{Error, Kind};
+use crate::event::Events;
+use crate::link::Settings;
+
+/// Time between two looks at the bus. A crashing module shows its boot ROM for half a second only.
+/// Source: specs/asr-aboot.md §1.3 (≤ 50 ms).
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long `--before wait` waits. Source: specs/usb-and-hosts.md §2.1 (60 s) [?].
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long to wait for what. Source: specs/usb-and-hosts.md §2.1 [?].
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// For the run-mode module to leave the bus.
+    pub disappear: Duration,
+    /// For the download device to appear.
+    pub appear: Duration,
+    /// For run mode to come back after the reset.
+    pub restart: Duration,
+    /// For a module that came back in download mode to leave it by itself. Source: specs/asr-aboot.md §8.4.
+    pub linger: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Deadlines {
+            disappear: Duration::from_secs(10),
+            appear: Duration::from_secs(30),
+            restart: Duration::from_secs(120),
+            linger: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What a restarted module came back as.
+#[derive(Debug, Clone)]
+pub enum Appeared {
+    /// Its firmware runs.
+    Running(Attached),
+    /// It is in download mode again and stays there.
+    InDownloadMode,
+    /// Nothing came back in time.
+    Nothing,
+}
+
+/// One socket under watch, and everything that sat elsewhere when the watch began.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    socket: Option<TopologyPath>,
+    bystanders: Vec<TopologyPath>,
+}
+
+impl Watch {
+    /// Begins to watch `socket`; without one, for whatever single module is plugged in from now on. Must be called
+    /// before the module is sent away.
+    ///
+    /// # Errors
+    /// [`Kind::LinkFailed`] when the bus cannot be read.
+    pub fn begin(socket: Option<&TopologyPath>) -> Result<Self, Error> {
+        let mut bystanders: Vec<TopologyPath> = attached()?.into_iter().map(|module| module.topology).collect();
+        bystanders.retain(|path| Some(path) != socket);
+        Ok(Watch { socket: socket.cloned(), bystanders })
+    }
+
+    /// The module that sits in the socket now. Some hubs show a module under another bus number once its speed
+    /// changes, so the port chain decides; but what sat elsewhere before is never taken for it.
+    fn module(&self) -> Result<Option<Attached>, Error> {
+        let here = |module: &Attached| self.socket.as_ref().is_none_or(|s| module.topology.same_socket(s));
+        let mut found: Vec<Attached> = attached()?
+            .into_iter()
+            .filter(|module| here(module) && !self.bystanders.contains(&module.topology))
+            .collect();
+        if let Some(exact) = found.iter().position(|module| Some(&module.topology) == self.socket.as_ref()) {
+            return Ok(Some(found.swap_remove(exact)));
+        }
+        Ok(if found.len() == 1 { found.pop() } else { None })
+    }
+
+    fn place(&self) -> String {
+        self.socket.as_ref().map_or("the bus".into(), TopologyPath::to_string)
+    }
+}
+
+/// Waits until the module under watch has left run mode and its download device is there; if `platform` is given,
+/// it must be that platform's.
+///
+/// # Errors
+/// [`Kind::DownloadModeNotReached`] when it stays, does not come back, or comes back as another platform;
+/// [`Kind::Interrupted`].
+pub fn await_download_mode(
+    watch: &Watch,
+    platform: Option<Platform>,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Attached, Error> {
+    let socket = watch.place();
+    let not_reached = |why: String| Error::new(Kind::DownloadModeNotReached, why).at(socket.clone());
+    let left = wait(deadlines.disappear, settings, events, &format!("{socket} to leave run mode"), || {
+        Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(()))
+    })?;
+    if left.is_none() {
+        return Err(not_reached(format!(
+            "`AT+QDOWNLOAD=1` was sent, but the module on {socket} is still in run mode after {} s",
+            deadlines.disappear.as_secs()
+        ))
+        .hint("hold the BOOT key (see the module's hardware guide for its level) while resetting the module, then run again with `--before none --oc OC`"));
+    }
+    let found = wait(deadlines.appear, settings, events, &format!("the download port on {socket}"), || {
+        Ok(watch.module()?.filter(|module| module.mode == Mode::Download && !module.ports.is_empty()))
+    })?;
+    match found {
+        Some(module) if platform.is_none() || module.platform == platform => Ok(module),
+        Some(module) => Err(not_reached(format!(
+            "the module on {socket} came back as {} ({}), expected was {}",
+            module.usb_id,
+            module.platform.map_or("unknown", Platform::title),
+            platform.map_or("any", Platform::title)
+        ))),
+        None => Err(not_reached(format!(
+            "the module left {socket}, but no download port appeared there within {} s",
+            deadlines.appear.as_secs()
+        ))
+        .hint("replug or power-cycle the module, and look at the cable and the hub")),
+    }
+}
+
+/// Waits until the module under watch, which has just been told to restart, is running again.
+///
+/// # Errors
+/// [`Kind::Interrupted`].
+pub fn await_restart(
+    watch: &Watch,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Appeared, Error> {
+    let mut download_since: Option<Instant> = None;
+    let linger = deadlines.linger.mul_f64(settings.timeout_scale);
+    let what = format!("{} to restart", watch.place());
+    let came = wait(deadlines.restart, settings, events, &what, || {
+        Ok(match watch.module()? {
+            Some(module) if module.mode == Mode::Run && !module.ports.is_empty() => {
+                Some(Appeared::Running(module))
+            }
+            Some(module) if module.mode == Mode::Download => {
+                let since = *download_since.get_or_insert_with(Instant::now);
+                (since.elapsed() >= linger).then_some(Appeared::InDownloadMode)
+            }
+            _ => None,
+        })
+    })?;
+    Ok(match came {
+        Some(appeared) => appeared,
+        None if download_since.is_some() => Appeared::InDownloadMode,
+        None => Appeared::Nothing,
+    })
+}
+
+/// Waits for a module in download mode: at `path`, at the port named `port`, or the only one on the bus.
+///
+/// # Errors
+/// [`Kind::ModuleMissing`] when none appears within a minute, [`Kind::ModuleSeveral`], [`Kind::Interrupted`].
+pub fn await_any_in_download_mode(
+    port: Option<&str>,
+    path: Option<&TopologyPath>,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Module, Error> {
+    let found = wait(WAIT_LIMIT, settings, events, "a module in download mode", || match find(port, path) {
+        Ok(module) => Ok((module.mode() == Some(Mode::Download)).then_some(module)),
+        Err(error) if error.kind == Kind::ModuleMissing => Ok(None),
+        Err(error) => Err(error),
+    })?;
+    found.ok_or_else(|| {
+        let text = format!("no module appeared in download mode within {} s", WAIT_LIMIT.as_secs());
+        Error::new(Kind::ModuleMissing, text)
+            .hint("hold the BOOT key while resetting or plugging in the module; the hardware guide names its level")
+    })
+}
+
+/// Looks again and again until `look` finds something or the time is up; says once a second what is awaited.
+fn wait<T>(
+    within: Duration,
+    settings: &Settings,
+    events: &mut Events,
+    what: &str,
+    mut look: impl FnMut() -> Result<Option<T>, Error>,
+) -> Result<Option<T>, Error> {
+    let within = within.mul_f64(settings.timeout_scale);
+    let began = Instant::now();
+    let mut told = 0;
+    loop {
+        if let Some(found) = look()? {
+            return Ok(Some(found));
+        }
+        if settings.cancel.is_set() {
+            return Err(Error::new(Kind::Interrupted, format!("interrupted while waiting for {what}")));
+        }
+        let waited = began.elapsed();
+        if waited >= within {
+            return Ok(None);
+        }
+        if waited.as_secs() > told {
+            told = waited.as_secs();
+            events.note(format!("waiting for {what}: {told} of {} s", within.as_secs()));
+        }
+        sleep(LOOK_EVERY);
+    }
+}
