@@ -95,7 +95,7 @@ pub struct Claims {
     pub oc: Option<OrderingCode>,
     /// What the package is built for, where it says so nowhere itself: `EC600N_CNLA`
     #[arg(long, value_name = "SERIES_SUBMODEL")]
-    pub built_for: Option<String>,
+    pub built_for: Option<OrderingCode>,
     /// Also run the package's production groups
     #[arg(long)]
     pub production: bool,

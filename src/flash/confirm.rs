@@ -90,7 +90,7 @@ fn compare(permit: &WritePermit, identity: &Identity, module: &Module) -> Result
     let reported = identity.revision_text.as_deref().unwrap_or("nothing");
     let fits = match permit.expected_revision() {
         Some(expected) => expected == reported,
-        None => identity.ordering_code.as_ref().is_some_and(|code| permit.fits(code)),
+        None => identity.ordering_code.as_ref().is_some_and(|code| permit.is_built_for(code)),
     };
     if fits {
         return Ok(Verdict::Confirmed);

@@ -162,9 +162,9 @@ impl Outcome {
     pub(super) fn set_permit(&mut self, permit: &WritePermit) {
         self.ordering_code = Some(permit.ordering_code().to_string());
         self.stated_built_for = permit.stated_built_for().map(ToString::to_string);
-        for warning in permit.warnings() {
-            if !self.warnings.contains(warning) {
-                self.warnings.push(warning.clone());
+        for warning in permit.warnings().iter().map(ToString::to_string) {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
             }
         }
     }

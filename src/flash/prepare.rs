@@ -65,10 +65,10 @@ pub(super) fn clear(
     let permit = gate::clear(
         &package,
         &Claim {
-            label: request.label.clone(),
+            label: request.label.as_ref(),
             identity: outcome.before.as_ref(),
             platform_by_usb: module.platform(),
-            built_for: request.built_for.as_deref(),
+            built_for: request.built_for.as_ref(),
             production: request.production,
             download_mode: in_download_mode,
             place: &module.place(),

@@ -41,7 +41,7 @@ pub struct Request {
     /// The ordering code on the module's label.
     pub label: Option<OrderingCode>,
     /// What the package is built for, where it says so nowhere itself: `EC600N_CNLA`.
-    pub built_for: Option<String>,
+    pub built_for: Option<OrderingCode>,
     /// Also run the package's production groups.
     pub production: bool,
     /// How download mode is reached.

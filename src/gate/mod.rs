@@ -147,6 +147,7 @@ pub struct WritePermit {
     level: Level,
     warnings: Vec<Warning>,
     stated_built_for: Option<OrderingCode>,
+    firmware: Vec<OrderingCode>,
     production: bool,
 }
 
@@ -184,6 +185,11 @@ impl WritePermit {
     /// The revision the module must report afterwards, when the package tells it.
     pub fn expected_revision(&self) -> Option<&str> {
         self.package.built_for().revision.as_deref()
+    }
+
+    /// Whether a module that reports `code` afterwards reports what the package is built for.
+    pub fn is_built_for(&self, code: &OrderingCode) -> bool {
+        self.firmware.iter().any(|firmware| firmware.same_submodel(code))
     }
 
     /// Whether the package's groups for the factory run, too.
@@ -234,6 +240,7 @@ pub fn clear(package: &Arc<Package>, claim: &Claim<'_>) -> Result<WritePermit, R
         acceptance,
         level: subject.level,
         stated_built_for,
+        firmware,
         production: claim.production,
     })
 }
