@@ -79,7 +79,14 @@ pub struct Events {
 impl Events {
     /// Events of one run, given to `sink` one by one.
     pub fn new(sink: Sink) -> Self {
-        Events { sink, slot: None, began: Instant::now(), seq: 0, current: None, times: Vec::new() }
+        Events {
+            sink,
+            slot: None,
+            began: Instant::now(),
+            seq: 0,
+            current: None,
+            times: Vec::new(),
+        }
     }
 
     /// Names the module's place from here on.
@@ -114,7 +121,11 @@ impl Events {
         match fact {
             Progress::Phase(phase) => self.start(phase),
             Progress::Bytes { image, done, total } => {
-                self.emit(EventKind::Bytes { image: image.to_owned(), done, total });
+                self.emit(EventKind::Bytes {
+                    image: image.to_owned(),
+                    done,
+                    total,
+                });
             }
             Progress::Note(text) => self.note(text),
         }
@@ -124,7 +135,9 @@ impl Events {
     pub fn finish(&mut self, mut outcome: Outcome) -> Outcome {
         self.end_phase();
         outcome.set_times(&self.times, self.began.elapsed());
-        self.emit(EventKind::Finished { outcome: Box::new(outcome.clone()) });
+        self.emit(EventKind::Finished {
+            outcome: Box::new(outcome.clone()),
+        });
         outcome
     }
 
@@ -132,7 +145,10 @@ impl Events {
         if let Some((phase, since)) = self.current.take() {
             let took = since.elapsed();
             self.times.push((phase, took));
-            self.emit(EventKind::PhaseDone { phase, seconds: took.as_secs_f64() });
+            self.emit(EventKind::PhaseDone {
+                phase,
+                seconds: took.as_secs_f64(),
+            });
         }
     }
 

@@ -6,7 +6,9 @@ use qpyflash::module::usb_ids::TABLE;
 const RULES: &str = include_str!("../udev/70-qpyflash.rules");
 
 fn rules() -> impl Iterator<Item = &'static str> {
-    RULES.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains("ENV{DEVTYPE}"))
+    RULES
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#') && line.contains("ENV{DEVTYPE}"))
 }
 
 #[test]

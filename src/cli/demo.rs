@@ -46,7 +46,10 @@ pub enum Speed {
 
 #[cfg(not(unix))]
 pub fn run(_: &Arguments, _: &Global, _: &Printer) -> Result<u8, Error> {
-    Err(Error::new(qpyflash::Kind::Usage, "the demo needs pseudo-terminals, which this system does not have"))
+    Err(Error::new(
+        qpyflash::Kind::Usage,
+        "the demo needs pseudo-terminals, which this system does not have",
+    ))
 }
 
 #[cfg(unix)]
@@ -62,7 +65,9 @@ mod show {
 
     use qpyflash::link::Cancel;
     use qpyflash::{Error, Kind, fleet};
-    use qpyflash_virtual::{AsrModule, AsrPackage, BUS_VARIABLE, Chip, LinkModel, Mode, Scale, Variant, VirtualBus};
+    use qpyflash_virtual::{
+        AsrModule, AsrPackage, BUS_VARIABLE, Chip, LinkModel, Mode, Scale, Variant, VirtualBus,
+    };
 
     use super::super::options::Global;
     use super::super::printer::{Form, Printer};
@@ -88,7 +93,7 @@ mod show {
             },
             Platform::Asr1601Boot2 => Cast {
                 chip: Chip::Asr1601,
-                variant: Variant::Boot2Of1601 { boot2: "2021.01.17".into() },
+                variant: Variant::Boot2Of1601("2021.01.17".into()),
                 before: "EC600SCNAAR01A01M16",
                 right: ("QPY_OCPU_V0003_EC600S_CNAA_FW", "EC600SCNAAR01A02V03M16_OCPU_PY"),
                 wrong: ("QPY_OCPU_V0001_EC600S_CNLB_FW", "EC600SCNLBR01A01M08_OCPU_PY"),
@@ -113,7 +118,10 @@ mod show {
         let package = |(name, revision): (&str, &str)| -> Result<(PathBuf, AsrPackage), Error> {
             let package = AsrPackage::generate(revision, cast.chip, Scale::Realistic);
             let path = bus.path().join(format!("{name}.zip"));
-            std::fs::write(&path, package.public_zip(name)).map_err(|why| failed("write a package", why))?;
+            let zip = package
+                .public_zip(name)
+                .map_err(|why| failed("make a package", why))?;
+            std::fs::write(&path, zip).map_err(|why| failed("write a package", why))?;
             Ok((path, package))
         };
         let (wrong, _) = package(cast.wrong)?;
@@ -127,20 +135,33 @@ mod show {
             .wait_for_mode(Mode::Run, Duration::from_secs(10))
             .map_err(|why| failed("start the virtual module", why))?;
 
-        printer.say(&format!("a virtual module is attached at {}: it runs `{}`\n", module.topology(), cast.before));
+        printer.say(&format!(
+            "a virtual module is attached at {}: it runs `{}`\n",
+            module.topology(),
+            cast.before
+        ));
         printer.say("--- a package for another submodel is offered:");
         let refusal = qpyflash_on(&bus, &wrong, global, printer)?;
-        expect(refusal.code == 6 && module.bytes_received_in_download_mode() == 0, "the wrong package was not refused")?;
+        expect(
+            refusal.code == 6 && module.bytes_received_in_download_mode() == 0,
+            "the wrong package was not refused",
+        )?;
         printer.say("\n--- the package for this module is written:");
         let write = qpyflash_on(&bus, &right, global, printer)?;
         if write.code != 0 {
             return Ok(write.code);
         }
         let partitions = compare(&module, &contents)?;
-        expect(module.revision().as_deref() == Some(cast.right.1), "the module does not run the new firmware")?;
-        printer.say(&format!("\nall {partitions} partitions of the virtual module's flash hold what the package says"));
+        expect(
+            module.revision().as_deref() == Some(cast.right.1),
+            "the module does not run the new firmware",
+        )?;
+        printer.say(&format!(
+            "\nall {partitions} partitions of the virtual module's flash hold what the package says"
+        ));
         if printer.form == Form::Json {
-            printer.json(&serde_json::json!({ "schema": 1, "refusal": refusal.result, "write": write.result }));
+            printer
+                .json(&serde_json::json!({ "schema": 1, "refusal": refusal.result, "write": write.result }));
         }
         Ok(0)
     }
@@ -163,13 +184,28 @@ mod show {
     }
 
     /// Runs `qpyflash write FILE` on the virtual bus, as a person would type it.
-    fn qpyflash_on(bus: &VirtualBus, file: &Path, global: &Global, printer: &Printer) -> Result<Ended, Error> {
+    fn qpyflash_on(
+        bus: &VirtualBus,
+        file: &Path,
+        global: &Global,
+        printer: &Printer,
+    ) -> Result<Ended, Error> {
         let program = std::env::current_exe().map_err(|why| failed("find this program", why))?;
         let name = file.file_name().unwrap_or_default();
         printer.say(&format!("$ qpyflash write {}", name.display()));
         let mut command = Command::new(program);
-        command.arg("write").arg(name).current_dir(bus.path()).env(BUS_VARIABLE, bus.path());
-        for variable in ["QPYFLASH_PORT", "QPYFLASH_PATH", "QPYFLASH_OC", "QPYFLASH_BEFORE", "QPYFLASH_TRACE"] {
+        command
+            .arg("write")
+            .arg(name)
+            .current_dir(bus.path())
+            .env(BUS_VARIABLE, bus.path());
+        for variable in [
+            "QPYFLASH_PORT",
+            "QPYFLASH_PATH",
+            "QPYFLASH_OC",
+            "QPYFLASH_BEFORE",
+            "QPYFLASH_TRACE",
+        ] {
             command.env_remove(variable);
         }
         match printer.form {
@@ -183,20 +219,39 @@ mod show {
         for _ in 0..printer.verbose {
             command.arg("-v");
         }
-        command.arg("--timeout-scale").arg(global.timeout_scale.to_string());
+        command
+            .arg("--timeout-scale")
+            .arg(global.timeout_scale.to_string());
 
         // Ctrl-C reaches the child too: it stops at its next safe moment, and we wait for it.
         let cancel = Cancel::default();
-        let output = fleet::conduct(&cancel, move || command.stderr(Stdio::inherit()).stdin(Stdio::null()).spawn()?.wait_with_output())?
-            .map_err(|why| failed("run the command", why))?;
+        let output = fleet::conduct(&cancel, move || {
+            command
+                .stderr(Stdio::inherit())
+                .stdin(Stdio::null())
+                .spawn()?
+                .wait_with_output()
+        })?
+        .map_err(|why| failed("run the command", why))?;
         Ok(Ended {
-            code: output.status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
+            code: output
+                .status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(1),
             result: serde_json::from_slice(&output.stdout).unwrap_or_default(),
         })
     }
 
     fn expect(holds: bool, otherwise: &str) -> Result<(), Error> {
-        if holds { Ok(()) } else { Err(Error::new(Kind::Internal, format!("the demo failed: {otherwise}"))) }
+        if holds {
+            Ok(())
+        } else {
+            Err(Error::new(
+                Kind::Internal,
+                format!("the demo failed: {otherwise}"),
+            ))
+        }
     }
 
     fn failed(what: &str, why: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -24,7 +24,8 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
     let mut events = Events::new(progress::sink(printer));
     let (place, identity) = fleet::conduct(&cancel, move || {
         let module = module::find(port.as_deref(), path.as_ref())?;
-        flash::identify_alone(&module, baud, &settings, &mut events).map(|identity| (module.place(), identity))
+        flash::identify_alone(&module, baud, &settings, &mut events)
+            .map(|identity| (module.place(), identity))
     })??;
     match printer.form {
         Form::Text => printer.result(&text(&place, &identity)),
@@ -34,7 +35,10 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
 }
 
 fn text(place: &str, identity: &Identity) -> String {
-    let code = identity.ordering_code.as_ref().map_or("unknown".into(), ToString::to_string);
+    let code = identity
+        .ordering_code
+        .as_ref()
+        .map_or("unknown".into(), ToString::to_string);
     let rows = [
         ("module", Some(place.to_owned())),
         ("ordering code", Some(code)),

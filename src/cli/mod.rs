@@ -24,7 +24,13 @@ use printer::Printer;
 
 /// Flashes QuecPython firmware onto Quectel cellular modules, and refuses what does not fit.
 #[derive(Debug, Parser)]
-#[command(name = "qpyflash", version, about, max_term_width = 100, subcommand_required = true)]
+#[command(
+    name = "qpyflash",
+    version,
+    about,
+    max_term_width = 100,
+    subcommand_required = true
+)]
 #[command(after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]

@@ -28,10 +28,22 @@ pub struct Global {
     #[arg(long, global = true, env = "QPYFLASH_NON_INTERACTIVE")]
     pub non_interactive: bool,
     /// Colours on stderr
-    #[arg(long, global = true, value_enum, default_value = "auto", env = "QPYFLASH_COLOR")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        env = "QPYFLASH_COLOR"
+    )]
     pub color: Color,
     /// Stretch every time-out, for slow hubs and virtual machines
-    #[arg(long, global = true, value_name = "FACTOR", default_value = "1", env = "QPYFLASH_TIMEOUT_SCALE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FACTOR",
+        default_value = "1",
+        env = "QPYFLASH_TIMEOUT_SCALE"
+    )]
     #[arg(value_parser = scale)]
     pub timeout_scale: f64,
     /// Record every byte of the exchange in FILE, as JSON lines
@@ -55,7 +67,10 @@ impl Global {
     pub fn settings(&self, cancel: &Cancel) -> Result<Settings, Error> {
         let trace = self.trace.as_ref().map(|path| {
             Trace::create(path).map_err(|why| {
-                Error::new(Kind::Usage, format!("cannot create the trace `{}`: {why}", path.display()))
+                Error::new(
+                    Kind::Usage,
+                    format!("cannot create the trace `{}`: {why}", path.display()),
+                )
             })
         });
         Ok(Settings {

@@ -27,7 +27,11 @@ fn text(outcome: &Outcome, printer: &Printer) {
         return;
     }
     let place = outcome.module.as_deref().unwrap_or("no module");
-    let file = outcome.package.as_ref().and_then(|package| package.origin.last()).map_or("", String::as_str);
+    let file = outcome
+        .package
+        .as_ref()
+        .and_then(|package| package.origin.last())
+        .map_or("", String::as_str);
     let words = match outcome.verdict {
         Verdict::Clear if outcome.module.is_none() => format!("`{file}` is sound; no module was asked"),
         Verdict::Clear => format!("`{file}` may be written to the module on {place}; nothing was written"),
@@ -43,7 +47,10 @@ fn text(outcome: &Outcome, printer: &Printer) {
 
 fn revisions(outcome: &Outcome, printer: &Printer) {
     let revision = |identity: &Option<Identity>| {
-        identity.as_ref().and_then(|identity| identity.revision_text.clone()).unwrap_or_else(|| "unknown".into())
+        identity
+            .as_ref()
+            .and_then(|identity| identity.revision_text.clone())
+            .unwrap_or_else(|| "unknown".into())
     };
     match outcome.verdict {
         Verdict::Confirmed => printer.result(&format!(
@@ -65,6 +72,10 @@ fn rate(outcome: &Outcome) -> String {
         .filter(|time| time.phase == qpyflash::Phase::Write)
         .map(|time| time.seconds)
         .sum();
-    let rate = if writing > 0.0 { format!(" at {}/s", size((outcome.bytes as f64 / writing) as u64)) } else { String::new() };
+    let rate = if writing > 0.0 {
+        format!(" at {}/s", size((outcome.bytes as f64 / writing) as u64))
+    } else {
+        String::new()
+    };
     format!("{}{rate}, {:.1} s in all", size(outcome.bytes), outcome.seconds)
 }

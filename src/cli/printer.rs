@@ -57,7 +57,9 @@ impl Printer {
             _ => log::LevelFilter::Trace,
         };
         let mut log = env_logger::Builder::new();
-        log.filter_module("qpyflash", level).format_timestamp_millis().format_target(false);
+        log.filter_module("qpyflash", level)
+            .format_timestamp_millis()
+            .format_target(false);
         let _ = log.try_init();
     }
 
@@ -85,7 +87,11 @@ impl Printer {
 
     /// Paints a word.
     pub fn paint(&self, style: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{style}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// A failure that ended a command.
@@ -120,7 +126,11 @@ impl Printer {
     /// Something a person should know before or after a run.
     pub fn warning(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr().lock(), "{} {text}", self.paint("1;33", "warning:"));
+            let _ = writeln!(
+                std::io::stderr().lock(),
+                "{} {text}",
+                self.paint("1;33", "warning:")
+            );
         }
     }
 }

@@ -40,13 +40,23 @@ struct Image {
 
 impl Screen {
     fn new(printer: Printer) -> Self {
-        let target = if printer.bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if printer.bars {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        let style = ProgressStyle::with_template("    {msg:<22} {bar:30} {bytes:>10} of {total_bytes} {bytes_per_sec}");
+        let style = ProgressStyle::with_template(
+            "    {msg:<22} {bar:30} {bytes:>10} of {total_bytes} {bytes_per_sec}",
+        );
         if let Ok(style) = style {
             bar.set_style(style);
         }
-        Screen { printer, bar, image: None }
+        Screen {
+            printer,
+            bar,
+            image: None,
+        }
     }
 
     fn show(&mut self, event: &Event) {
@@ -71,23 +81,37 @@ impl Screen {
         if self.image.as_ref().is_none_or(|image| image.name != name) {
             self.image_done();
             let now = Instant::now();
-            self.image = Some(Image { name: name.to_owned(), total, began: now, said: now });
+            self.image = Some(Image {
+                name: name.to_owned(),
+                total,
+                began: now,
+                said: now,
+            });
             self.bar.reset();
             self.bar.set_length(total);
             self.bar.set_message(name.to_owned());
         }
         self.bar.set_position(done);
-        if let Some(image) = self.image.as_mut().filter(|image| !self.printer.bars && image.said.elapsed() >= LINE_EVERY) {
+        if let Some(image) = self
+            .image
+            .as_mut()
+            .filter(|image| !self.printer.bars && image.said.elapsed() >= LINE_EVERY)
+        {
             image.said = Instant::now();
             let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
-            self.printer.say(&format!("    {name}: {percent} % of {}", size(total)));
+            self.printer
+                .say(&format!("    {name}: {percent} % of {}", size(total)));
         }
     }
 
     fn image_done(&mut self) {
         if let Some(image) = self.image.take() {
             let seconds = image.began.elapsed().as_secs_f64();
-            self.line(&format!("    {:<22} {:>10}  {seconds:.1} s", image.name, size(image.total)));
+            self.line(&format!(
+                "    {:<22} {:>10}  {seconds:.1} s",
+                image.name,
+                size(image.total)
+            ));
         }
     }
 

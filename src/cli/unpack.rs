@@ -21,7 +21,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, printer: &Printer) -> Result<u8, Error> {
     let files = firmware::unpack(&arguments.file, &arguments.output)?;
     match printer.form {
-        Form::Text => files.iter().for_each(|file| printer.result(&file.display().to_string())),
+        Form::Text => files
+            .iter()
+            .for_each(|file| printer.result(&file.display().to_string())),
         _ => printer.json(&serde_json::json!({ "schema": 1, "files": files })),
     }
     Ok(0)

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use qpyflash::Error;
 use qpyflash::event::Events;
 use qpyflash::flash::{self, Outcome};
 use qpyflash::fleet;
 use qpyflash::link::Cancel;
-use qpyflash::Error;
 
 use super::options::{self, Claims, Global, Target};
 use super::printer::Printer;
@@ -49,7 +49,12 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
     let cancel = Cancel::default();
     let settings = global.settings(&cancel)?;
     let events = Events::new(progress::sink(printer));
-    Ok(outcome::show(&conducted(&cancel, printer, move || flash::write(&request, &settings, events)), printer))
+    Ok(outcome::show(
+        &conducted(&cancel, printer, move || {
+            flash::write(&request, &settings, events)
+        }),
+        printer,
+    ))
 }
 
 /// Runs under the conductor; a bug still ends in an outcome.

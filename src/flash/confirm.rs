@@ -29,8 +29,14 @@ pub(super) fn confirm(
             .map_err(|error| interrupted(error, module))?
         {
             Appeared::Running(after) => {
-                let port = after.ports.first().map_or(module.port.clone(), |port| port.path.clone());
-                Module { port, attached: Some(after) }
+                let port = after
+                    .ports
+                    .first()
+                    .map_or(module.port.clone(), |port| port.path.clone());
+                Module {
+                    port,
+                    attached: Some(after),
+                }
             }
             Appeared::InDownloadMode => return Ok(Verdict::WrittenPowerCycle),
             Appeared::Nothing => {
@@ -65,7 +71,9 @@ fn ask_until_it_answers(
             Ok(identity) => return Ok(identity),
             Err(error) if error.kind == Kind::Interrupted => return Err(interrupted(error, module)),
             Err(error) if Instant::now() >= deadline => {
-                let text = format!("everything was written, but the restarted module does not say what it is: {error}");
+                let text = format!(
+                    "everything was written, but the restarted module does not say what it is: {error}"
+                );
                 return Err(Error::new(Kind::NotConfirmed, text)
                     .at(module.place())
                     .written(Written::Complete)
@@ -81,7 +89,9 @@ fn interrupted(error: Error, module: &Module) -> Error {
         return error.written(Written::Complete);
     }
     let text = "interrupted after everything was written, before the module could confirm it";
-    Error::new(Kind::NotConfirmed, text).at(module.place()).written(Written::Complete)
+    Error::new(Kind::NotConfirmed, text)
+        .at(module.place())
+        .written(Written::Complete)
 }
 
 /// The revision of the package must be the revision the module reports; a package that holds none must at least
@@ -90,15 +100,17 @@ fn compare(permit: &WritePermit, identity: &Identity, module: &Module) -> Result
     let reported = identity.revision_text.as_deref().unwrap_or("nothing");
     let fits = match permit.expected_revision() {
         Some(expected) => expected == reported,
-        None => identity.ordering_code.as_ref().is_some_and(|code| permit.is_built_for(code)),
+        None => identity
+            .ordering_code
+            .as_ref()
+            .is_some_and(|code| permit.is_built_for(code)),
     };
     if fits {
         return Ok(Verdict::Confirmed);
     }
     let expected = permit.expected_revision().unwrap_or("the package's submodel");
-    let text = format!(
-        "everything was written, but the module reports `{reported}` where `{expected}` was written"
-    );
+    let text =
+        format!("everything was written, but the module reports `{reported}` where `{expected}` was written");
     Err(Error::new(Kind::NotConfirmed, text)
         .at(module.place())
         .written(Written::Complete)

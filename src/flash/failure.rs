@@ -31,7 +31,9 @@ pub(super) fn explain(failure: Failure, permit: &WritePermit, place: &str) -> Er
         Cause::Unsupported(_) => Kind::ModuleUnsupported,
     };
     let again = format!("`--before none --oc {}`", permit.ordering_code());
-    let mut error = Error::new(kind, failure.to_string()).in_phase(failure.phase).at(place);
+    let mut error = Error::new(kind, failure.to_string())
+        .in_phase(failure.phase)
+        .at(place);
     error = match &failure.written {
         Written::Nothing | Written::HelpersOnly => error.hint(format!(
             "power-cycle the module: it starts its old firmware; if it shows up in download mode, write with {again}"
@@ -43,5 +45,9 @@ pub(super) fn explain(failure: Failure, permit: &WritePermit, place: &str) -> Er
         Written::Complete => error.hint("power-cycle the module, then ask it with `qpyflash identify`"),
     };
     error = error.written(failure.written.clone());
-    if failure.log.is_empty() { error } else { error.caused_by(LastWords(failure.log)) }
+    if failure.log.is_empty() {
+        error
+    } else {
+        error.caused_by(LastWords(failure.log))
+    }
 }

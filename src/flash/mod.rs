@@ -54,7 +54,10 @@ fn writable(package: &Package) -> Result<(), Error> {
         Platform::Asr => Ok(()),
         other => Err(Error::new(
             Kind::PackageUnsupported,
-            format!("this version writes ASR Cat.1 packages; this one is for {}", other.title()),
+            format!(
+                "this version writes ASR Cat.1 packages; this one is for {}",
+                other.title()
+            ),
         )
         .in_phase(Phase::Resolve)
         .hint("`qpyflash inspect` and `qpyflash check` work for it; writing follows")),

@@ -191,7 +191,10 @@ impl Outcome {
     }
 
     pub(crate) fn set_times(&mut self, times: &[(Phase, Duration)], whole: Duration) {
-        let time = |&(phase, took): &(Phase, Duration)| PhaseTime { phase, seconds: took.as_secs_f64() };
+        let time = |&(phase, took): &(Phase, Duration)| PhaseTime {
+            phase,
+            seconds: took.as_secs_f64(),
+        };
         self.phases = times.iter().map(time).collect();
         self.seconds = whole.as_secs_f64();
     }

@@ -54,8 +54,13 @@ pub(super) fn clear(
 
     let in_download_mode = request.before == Before::None || module.mode() == Some(Mode::Download);
     if in_download_mode && request.before == Before::At {
-        let text = format!("the module on {} is in download mode already: it answers no AT command", module.place());
-        return Err(Error::new(Kind::Usage, text).hint("leave `--before` away, and give `--oc` from the label"));
+        let text = format!(
+            "the module on {} is in download mode already: it answers no AT command",
+            module.place()
+        );
+        return Err(
+            Error::new(Kind::Usage, text).hint("leave `--before` away, and give `--oc` from the label")
+        );
     }
     if !in_download_mode {
         events.start(Phase::Identify);
@@ -75,7 +80,11 @@ pub(super) fn clear(
         },
     )?;
     outcome.set_permit(&permit);
-    Ok(Cleared { permit, module, owner })
+    Ok(Cleared {
+        permit,
+        module,
+        owner,
+    })
 }
 
 fn find(request: &Request, settings: &Settings, events: &mut Events) -> Result<Module, Error> {
@@ -113,7 +122,10 @@ fn identify_or_unknown(
     match identify(module, request.baud, settings, events) {
         Ok(identity) => Ok(Some(identity)),
         Err(error) if request.label.is_some() && error.kind == Kind::ModuleSilent => {
-            events.note(format!("{error}; the label says {:?}", request.label.as_ref().map(ToString::to_string)));
+            events.note(format!(
+                "{error}; the label says {:?}",
+                request.label.as_ref().map(ToString::to_string)
+            ));
             Ok(None)
         }
         Err(error) => Err(error),
@@ -132,7 +144,10 @@ pub fn identify_alone(
 ) -> Result<Identity, Error> {
     let _owner = own(module)?;
     if module.mode() == Some(Mode::Download) {
-        let text = format!("the module on {} is in download mode: it cannot say what it is", module.place());
+        let text = format!(
+            "the module on {} is in download mode: it cannot say what it is",
+            module.place()
+        );
         return Err(Error::new(Kind::UnknownModule, text)
             .at(module.place())
             .hint("power-cycle it to start its firmware, or read the ordering code on its label"));
@@ -165,7 +180,10 @@ pub(super) fn identify(
         }
     }
     Err(first_error.unwrap_or_else(|| {
-        Error::new(Kind::ModuleSilent, format!("the module on {} has no AT port and no REPL", module.place()))
-            .at(module.place())
+        Error::new(
+            Kind::ModuleSilent,
+            format!("the module on {} has no AT port and no REPL", module.place()),
+        )
+        .at(module.place())
     }))
 }

@@ -31,17 +31,30 @@ pub(super) fn run(
     events: &mut Events,
     outcome: &mut Outcome,
 ) -> Result<Verdict, Error> {
-    let Cleared { permit, module, owner: _owner } = cleared;
+    let Cleared {
+        permit,
+        module,
+        owner: _owner,
+    } = cleared;
     let watch = Watch::begin(module.topology())?;
     let port = if request.before == Before::None || module.mode() == Some(Mode::Download) {
         module.port.clone()
     } else {
         let platform = permit.package().platform();
-        enter(&module, Some(platform), &watch, request.baud, &request.deadlines, settings, events)?
+        enter(
+            &module,
+            Some(platform),
+            &watch,
+            request.baud,
+            &request.deadlines,
+            settings,
+            events,
+        )?
     };
 
-    let serial = open_patiently(&port, request.baud, OPEN_PATIENCE, &settings.cancel)
-        .map_err(|error| Error::from(error).hint("the module is in download mode; power-cycle it to go back"))?;
+    let serial = open_patiently(&port, request.baud, OPEN_PATIENCE, &settings.cancel).map_err(|error| {
+        Error::from(error).hint("the module is in download mode; power-cycle it to go back")
+    })?;
     let mut line = Line::new(Box::new(serial), events, settings);
     let bytes = session(&mut line, &permit, request).map_err(|failure| {
         outcome.bytes = super::failure::acknowledged(&failure.written);
@@ -69,7 +82,9 @@ fn session(wire: &mut dyn Wire, permit: &WritePermit, request: &Request) -> Resu
                 },
                 ..asr::Options::default()
             };
-            asr::write(wire, plan, &options).map(|report| report.bytes).map_err(Box::new)
+            asr::write(wire, plan, &options)
+                .map(|report| report.bytes)
+                .map_err(Box::new)
         }
         Plan::Unisoc(_) | Plan::Eigencomm(_) => unreachable_platform(permit.package().platform()),
     }
@@ -99,7 +114,15 @@ pub fn enter_download(
 ) -> Result<PathBuf, Error> {
     let _owner = super::prepare::own(module)?;
     let watch = Watch::begin(module.topology())?;
-    enter(module, module.platform(), &watch, baud, deadlines, settings, events)
+    enter(
+        module,
+        module.platform(),
+        &watch,
+        baud,
+        deadlines,
+        settings,
+        events,
+    )
 }
 
 fn enter(
@@ -124,8 +147,15 @@ fn enter(
     identity::at::enter_download_mode(&mut line).map_err(|error| match Error::from(error) {
         error if error.kind == Kind::Interrupted => error,
         error => {
-            let text = format!("cannot send the module on {} into download mode: {error}", module.place());
-            Error { kind: Kind::DownloadModeNotReached, message: text, ..error }
+            let text = format!(
+                "cannot send the module on {} into download mode: {error}",
+                module.place()
+            );
+            Error {
+                kind: Kind::DownloadModeNotReached,
+                message: text,
+                ..error
+            }
         }
     })?;
     drop(line);
@@ -136,7 +166,10 @@ fn enter(
     found.port(Role::Download).map(PathBuf::from).ok_or_else(|| {
         Error::new(
             Kind::DownloadModeNotReached,
-            format!("the module on {} is in download mode but shows no port", found.topology),
+            format!(
+                "the module on {} is in download mode but shows no port",
+                found.topology
+            ),
         )
     })
 }

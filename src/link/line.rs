@@ -31,7 +31,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { cancel: Cancel::default(), timeout_scale: 1.0, trace: None }
+        Settings {
+            cancel: Cancel::default(),
+            timeout_scale: 1.0,
+            trace: None,
+        }
     }
 }
 
@@ -47,7 +51,13 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// A session's clock starts here.
     pub fn new(pipe: Box<dyn Pipe>, events: &'a mut Events, settings: &'a Settings) -> Self {
-        Line { pipe, events, settings, began: Instant::now(), backlog: Vec::new() }
+        Line {
+            pipe,
+            events,
+            settings,
+            began: Instant::now(),
+            backlog: Vec::new(),
+        }
     }
 
     fn scale(&self) -> f64 {
@@ -55,7 +65,11 @@ impl<'a> Line<'a> {
     }
 
     fn check_cancel(&self) -> Result<(), WireError> {
-        if self.settings.cancel.is_set() { Err(WireError::Cancelled) } else { Ok(()) }
+        if self.settings.cancel.is_set() {
+            Err(WireError::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes what the module says while we talk, so that neither side waits for the other for ever.

@@ -75,12 +75,17 @@ impl OpenError {
         let text = error.to_string();
         // serialport has no kind for a lock that somebody else holds, and calls a forbidden port "no device".
         match (error.kind(), std::fs::File::open(port).map_err(|e| e.kind())) {
-            _ if text.contains("exclusive lock") || text.to_lowercase().contains("busy") => OpenError::Busy(name),
+            _ if text.contains("exclusive lock") || text.to_lowercase().contains("busy") => {
+                OpenError::Busy(name)
+            }
             (serialport::ErrorKind::Io(Io::NotFound), _) | (_, Err(Io::NotFound)) => OpenError::Missing(name),
             (serialport::ErrorKind::Io(Io::PermissionDenied), _) | (_, Err(Io::PermissionDenied)) => {
                 OpenError::Denied(name)
             }
-            _ => OpenError::Failed { port: name, why: text },
+            _ => OpenError::Failed {
+                port: name,
+                why: text,
+            },
         }
     }
 }

@@ -22,7 +22,10 @@ impl Owner {
     /// # Errors
     /// [`OpenError::Busy`] when another run holds it.
     pub fn take(bus: &str, place: &str) -> Result<Self, OpenError> {
-        let failed = |why: std::io::Error| OpenError::Failed { port: place.into(), why: format!("lock: {why}") };
+        let failed = |why: std::io::Error| OpenError::Failed {
+            port: place.into(),
+            why: format!("lock: {why}"),
+        };
         let lock = open_lock(&lock_name(bus, place)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Owner { _lock: lock }),
@@ -33,15 +36,30 @@ impl Owner {
 }
 
 fn lock_name(bus: &str, place: &str) -> PathBuf {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
-    format!("qpyflash-{bus}-{place}.lock").chars().map(keep).collect::<String>().into()
+    let keep = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') {
+            c
+        } else {
+            '_'
+        }
+    };
+    format!("qpyflash-{bus}-{place}.lock")
+        .chars()
+        .map(keep)
+        .collect::<String>()
+        .into()
 }
 
 /// Opens the lock file in the first folder that allows it. A file that another user made can only be read, and
 /// that is all a lock needs.
 fn open_lock(name: &Path) -> std::io::Result<File> {
     let create = |path: &Path| {
-        OpenOptions::new().create(true).truncate(false).write(true).open(path).or_else(|_| File::open(path))
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .or_else(|_| File::open(path))
     };
     create(&Path::new("/run/lock").join(name)).or_else(|_| create(&std::env::temp_dir().join(name)))
 }

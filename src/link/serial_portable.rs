@@ -31,7 +31,9 @@ impl Serial {
 
     fn within(&mut self, within: Duration) -> Result<(), WireError> {
         let at_least = within.max(Duration::from_millis(1));
-        self.port.set_timeout(at_least).map_err(|error| WireError::Failed(error.to_string()))
+        self.port
+            .set_timeout(at_least)
+            .map_err(|error| WireError::Failed(error.to_string()))
     }
 }
 

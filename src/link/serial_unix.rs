@@ -25,8 +25,13 @@ impl Serial {
     /// # Errors
     /// [`OpenError`] tells a missing port from a forbidden and a busy one.
     pub fn open(port: &Path, baud: u32) -> Result<Self, OpenError> {
-        let failed = |why: String| OpenError::Failed { port: port.display().to_string(), why };
-        let name = port.to_str().ok_or_else(|| failed("its name is not valid text".into()))?;
+        let failed = |why: String| OpenError::Failed {
+            port: port.display().to_string(),
+            why,
+        };
+        let name = port
+            .to_str()
+            .ok_or_else(|| failed("its name is not valid text".into()))?;
         let mut tty = serialport::new(name, baud)
             .dtr_on_open(true)
             .open_native()

@@ -53,7 +53,9 @@ impl Trace {
     pub fn create(path: &Path) -> std::io::Result<Self> {
         let mut file = BufWriter::new(File::create(path)?);
         writeln!(file, r#"{{"schema":1,"kind":"qpyflash-trace"}}"#)?;
-        Ok(Trace { file: Arc::new(Mutex::new(file)) })
+        Ok(Trace {
+            file: Arc::new(Mutex::new(file)),
+        })
     }
 
     /// Appends what went over the wire. A full disk must not end a write to a module: it ends the recording.
@@ -62,7 +64,12 @@ impl Trace {
         for byte in bytes {
             let _ = write!(hex, "{byte:02x}");
         }
-        let entry = Entry { t: at.as_secs_f64(), phase, direction, hex: &hex };
+        let entry = Entry {
+            t: at.as_secs_f64(),
+            phase,
+            direction,
+            hex: &hex,
+        };
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let written = serde_json::to_writer(&mut *file, &entry)
             .map_err(std::io::Error::from)

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use qpyflash_protocols::Platform;
 use serde::Serialize;
 
+use super::TopologyPath;
 use super::usb_ids::{self, Mode, Role};
 use super::usb_list::{UsbEntry, usb_list};
-use super::TopologyPath;
 use crate::error::{Error, Kind};
 
 /// A module as the bus shows it.
@@ -41,13 +41,18 @@ pub struct Port {
 impl Attached {
     /// The best port for `role`.
     pub fn port(&self, role: Role) -> Option<&Path> {
-        self.ports.iter().find(|port| port.role == Some(role)).map(|port| port.path.as_path())
+        self.ports
+            .iter()
+            .find(|port| port.role == Some(role))
+            .map(|port| port.path.as_path())
     }
 
     /// Does this node belong to the module? Links are followed.
     pub fn has_port(&self, node: &Path) -> bool {
         let real = |path: &Path| path.canonicalize().ok();
-        self.ports.iter().any(|port| port.path == node || (real(node).is_some() && real(&port.path) == real(node)))
+        self.ports
+            .iter()
+            .any(|port| port.path == node || (real(node).is_some() && real(&port.path) == real(node)))
     }
 
     fn from_usb(entry: UsbEntry) -> Option<Self> {
@@ -59,7 +64,11 @@ impl Attached {
         let mut ports: Vec<Port> = entry
             .ports
             .into_iter()
-            .map(|port| Port { role: id.role(port.interface), interface: port.interface, path: port.path })
+            .map(|port| Port {
+                role: id.role(port.interface),
+                interface: port.interface,
+                path: port.path,
+            })
             .collect();
         ports.sort_by_key(|port| rank(port.interface).unwrap_or(usize::MAX));
         Some(Attached {

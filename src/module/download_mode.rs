@@ -70,27 +70,40 @@ impl Watch {
     /// # Errors
     /// [`Kind::LinkFailed`] when the bus cannot be read.
     pub fn begin(socket: Option<&TopologyPath>) -> Result<Self, Error> {
-        let mut bystanders: Vec<TopologyPath> = attached()?.into_iter().map(|module| module.topology).collect();
+        let mut bystanders: Vec<TopologyPath> =
+            attached()?.into_iter().map(|module| module.topology).collect();
         bystanders.retain(|path| Some(path) != socket);
-        Ok(Watch { socket: socket.cloned(), bystanders })
+        Ok(Watch {
+            socket: socket.cloned(),
+            bystanders,
+        })
     }
 
     /// The module that sits in the socket now. Some hubs show a module under another bus number once its speed
     /// changes, so the port chain decides; but what sat elsewhere before is never taken for it.
     fn module(&self) -> Result<Option<Attached>, Error> {
-        let here = |module: &Attached| self.socket.as_ref().is_none_or(|s| module.topology.same_socket(s));
+        let here = |module: &Attached| {
+            self.socket
+                .as_ref()
+                .is_none_or(|s| module.topology.same_socket(s))
+        };
         let mut found: Vec<Attached> = attached()?
             .into_iter()
             .filter(|module| here(module) && !self.bystanders.contains(&module.topology))
             .collect();
-        if let Some(exact) = found.iter().position(|module| Some(&module.topology) == self.socket.as_ref()) {
+        if let Some(exact) = found
+            .iter()
+            .position(|module| Some(&module.topology) == self.socket.as_ref())
+        {
             return Ok(Some(found.swap_remove(exact)));
         }
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
     fn place(&self) -> String {
-        self.socket.as_ref().map_or("the bus".into(), TopologyPath::to_string)
+        self.socket
+            .as_ref()
+            .map_or("the bus".into(), TopologyPath::to_string)
     }
 }
 
@@ -109,9 +122,13 @@ pub fn await_download_mode(
 ) -> Result<Attached, Error> {
     let socket = watch.place();
     let not_reached = |why: String| Error::new(Kind::DownloadModeNotReached, why).at(socket.clone());
-    let left = wait(deadlines.disappear, settings, events, &format!("{socket} to leave run mode"), || {
-        Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(()))
-    })?;
+    let left = wait(
+        deadlines.disappear,
+        settings,
+        events,
+        &format!("{socket} to leave run mode"),
+        || Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(())),
+    )?;
     if left.is_none() {
         return Err(not_reached(format!(
             "`AT+QDOWNLOAD=1` was sent, but the module on {socket} is still in run mode after {} s",
@@ -119,9 +136,17 @@ pub fn await_download_mode(
         ))
         .hint("hold the BOOT key (see the module's hardware guide for its level) while resetting the module, then run again with `--before none --oc OC`"));
     }
-    let found = wait(deadlines.appear, settings, events, &format!("the download port on {socket}"), || {
-        Ok(watch.module()?.filter(|module| module.mode == Mode::Download && !module.ports.is_empty()))
-    })?;
+    let found = wait(
+        deadlines.appear,
+        settings,
+        events,
+        &format!("the download port on {socket}"),
+        || {
+            Ok(watch
+                .module()?
+                .filter(|module| module.mode == Mode::Download && !module.ports.is_empty()))
+        },
+    )?;
     match found {
         Some(module) if platform.is_none() || module.platform == platform => Ok(module),
         Some(module) => Err(not_reached(format!(
@@ -180,15 +205,25 @@ pub fn await_any_in_download_mode(
     settings: &Settings,
     events: &mut Events,
 ) -> Result<Module, Error> {
-    let found = wait(WAIT_LIMIT, settings, events, "a module in download mode", || match find(port, path) {
-        Ok(module) => Ok((module.mode() == Some(Mode::Download)).then_some(module)),
-        Err(error) if error.kind == Kind::ModuleMissing => Ok(None),
-        Err(error) => Err(error),
-    })?;
+    let found = wait(
+        WAIT_LIMIT,
+        settings,
+        events,
+        "a module in download mode",
+        || match find(port, path) {
+            Ok(module) => Ok((module.mode() == Some(Mode::Download)).then_some(module)),
+            Err(error) if error.kind == Kind::ModuleMissing => Ok(None),
+            Err(error) => Err(error),
+        },
+    )?;
     found.ok_or_else(|| {
-        let text = format!("no module appeared in download mode within {} s", WAIT_LIMIT.as_secs());
-        Error::new(Kind::ModuleMissing, text)
-            .hint("hold the BOOT key while resetting or plugging in the module; the hardware guide names its level")
+        let text = format!(
+            "no module appeared in download mode within {} s",
+            WAIT_LIMIT.as_secs()
+        );
+        Error::new(Kind::ModuleMissing, text).hint(
+            "hold the BOOT key while resetting or plugging in the module; the hardware guide names its level",
+        )
     })
 }
 
@@ -208,7 +243,10 @@ fn wait<T>(
             return Ok(Some(found));
         }
         if settings.cancel.is_set() {
-            return Err(Error::new(Kind::Interrupted, format!("interrupted while waiting for {what}")));
+            return Err(Error::new(
+                Kind::Interrupted,
+                format!("interrupted while waiting for {what}"),
+            ));
         }
         let waited = began.elapsed();
         if waited >= within {

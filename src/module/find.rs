@@ -44,9 +44,13 @@ impl Module {
     /// The ports that may say what the module is, in the order to ask: AT, then the REPL. A port that belongs to
     /// no known module is asked as it is.
     pub fn identity_ports(&self) -> Vec<PathBuf> {
-        let Some(module) = &self.attached else { return vec![self.port.clone()] };
+        let Some(module) = &self.attached else {
+            return vec![self.port.clone()];
+        };
         let asked = [Role::At, Role::Repl];
-        let ports = asked.iter().flat_map(|role| module.ports.iter().filter(|port| port.role == Some(*role)));
+        let ports = asked
+            .iter()
+            .flat_map(|role| module.ports.iter().filter(|port| port.role == Some(*role)));
         ports.map(|port| port.path.clone()).collect()
     }
 
@@ -55,7 +59,11 @@ impl Module {
             Mode::Run => Role::At,
             Mode::Download => Role::Download,
         };
-        let Some(port) = attached.port(role).or(attached.port(Role::Repl)).map(Path::to_path_buf) else {
+        let Some(port) = attached
+            .port(role)
+            .or(attached.port(Role::Repl))
+            .map(Path::to_path_buf)
+        else {
             let text = format!(
                 "the module on {} ({}) shows no usable port: no driver has bound its interfaces",
                 attached.topology, attached.usb_id
@@ -64,7 +72,10 @@ impl Module {
                 .at(attached.topology.to_string())
                 .hint("`qpyflash udev` shows the rules that make the kernel bind them"));
         };
-        Ok(Module { port, attached: Some(attached) })
+        Ok(Module {
+            port,
+            attached: Some(attached),
+        })
     }
 }
 
@@ -80,7 +91,9 @@ pub fn find(port: Option<&str>, path: Option<&TopologyPath>) -> Result<Module, E
     match port {
         Some(port) => match port.strip_prefix("usb:") {
             Some(path) => {
-                let path = path.parse().map_err(|error| Error::new(Kind::Usage, format!("--port: {error}")))?;
+                let path = path
+                    .parse()
+                    .map_err(|error| Error::new(Kind::Usage, format!("--port: {error}")))?;
                 at_path(modules, &path)
             }
             None => at_port(modules, Path::new(port)),
@@ -92,9 +105,11 @@ pub fn find(port: Option<&str>, path: Option<&TopologyPath>) -> Result<Module, E
 fn at_path(modules: Vec<Attached>, path: &TopologyPath) -> Result<Module, Error> {
     match modules.into_iter().find(|module| module.topology == *path) {
         Some(module) => Module::of(module),
-        None => Err(Error::new(Kind::ModuleMissing, format!("no module is attached at `{path}`"))
-            .at(path.to_string())
-            .hint("`qpyflash list` shows the modules that are attached, with their paths")),
+        None => Err(
+            Error::new(Kind::ModuleMissing, format!("no module is attached at `{path}`"))
+                .at(path.to_string())
+                .hint("`qpyflash list` shows the modules that are attached, with their paths"),
+        ),
     }
 }
 
@@ -106,7 +121,10 @@ fn at_port(modules: Vec<Attached>, port: &Path) -> Result<Module, Error> {
     match modules.into_iter().find(|module| module.has_port(port)) {
         // Any port of a module stands for the module: its table says which one answers AT.
         Some(module) => Module::of(module),
-        None => Ok(Module { port: port.to_path_buf(), attached: None }),
+        None => Ok(Module {
+            port: port.to_path_buf(),
+            attached: None,
+        }),
     }
 }
 

@@ -10,7 +10,9 @@ mod usb_list;
 mod virtual_bus;
 
 pub use attached::{Attached, Port, attached};
-pub use download_mode::{Appeared, Deadlines, Watch, await_any_in_download_mode, await_download_mode, await_restart};
+pub use download_mode::{
+    Appeared, Deadlines, Watch, await_any_in_download_mode, await_download_mode, await_restart,
+};
 pub use find::{Module, find};
 pub use topology::TopologyPath;
 pub use usb_ids::Mode;

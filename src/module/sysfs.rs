@@ -13,7 +13,12 @@ pub fn ports(sys: &Path, topology: &TopologyPath) -> Vec<UsbPort> {
     let mut ports: Vec<UsbPort> = folders(&device)
         .filter_map(|folder| {
             let name = folder.file_name()?.to_str()?;
-            let interface = name.strip_prefix(&format!("{topology}:"))?.split_once('.')?.1.parse().ok()?;
+            let interface = name
+                .strip_prefix(&format!("{topology}:"))?
+                .split_once('.')?
+                .1
+                .parse()
+                .ok()?;
             let tty = folders(&folder)
                 .chain(folders(&folder.join("tty")))
                 .find_map(|inner| node(inner.file_name()?.to_str()?))?;
@@ -29,7 +34,11 @@ fn node(name: &str) -> Option<PathBuf> {
 }
 
 fn folders(at: &Path) -> impl Iterator<Item = PathBuf> {
-    std::fs::read_dir(at).into_iter().flatten().flatten().map(|entry| entry.path())
+    std::fs::read_dir(at)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
 }
 
 #[cfg(test)]
@@ -40,11 +49,19 @@ mod tests {
     fn finds_option_and_acm_ttys_of_one_device_by_interface() {
         let sys = tempfile::tempdir().unwrap();
         let device = sys.path().join("bus/usb/devices/1-4.2");
-        for folder in ["1-4.2:1.3/ttyUSB1", "1-4.2:1.5/tty/ttyACM0", "1-4.2:1.0/net/usb0", "1-4.21:1.3/ttyUSB9"] {
+        for folder in [
+            "1-4.2:1.3/ttyUSB1",
+            "1-4.2:1.5/tty/ttyACM0",
+            "1-4.2:1.0/net/usb0",
+            "1-4.21:1.3/ttyUSB9",
+        ] {
             std::fs::create_dir_all(device.join(folder)).unwrap();
         }
         let ports = ports(sys.path(), &"1-4.2".parse().unwrap());
-        let found: Vec<_> = ports.iter().map(|p| (p.interface, p.path.to_str().unwrap())).collect();
+        let found: Vec<_> = ports
+            .iter()
+            .map(|p| (p.interface, p.path.to_str().unwrap()))
+            .collect();
         assert_eq!(found, [(3, "/dev/ttyUSB1"), (5, "/dev/ttyACM0")]);
     }
 }

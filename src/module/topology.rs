@@ -19,7 +19,10 @@ pub struct TopologyPath {
 impl TopologyPath {
     /// A path of a bus number and the ports from the root hub on.
     pub fn new(bus: u8, chain: &[u8]) -> Self {
-        TopologyPath { bus, chain: chain.to_vec() }
+        TopologyPath {
+            bus,
+            chain: chain.to_vec(),
+        }
     }
 
     /// The same socket? The port chain decides: a module that changes its speed can show up under another bus
@@ -47,8 +50,15 @@ impl FromStr for TopologyPath {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let no = || NotATopologyPath(text.to_owned());
         let (bus, chain) = text.split_once('-').ok_or_else(no)?;
-        let chain: Vec<u8> = chain.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| no())?;
-        Ok(TopologyPath { bus: bus.parse().map_err(|_| no())?, chain })
+        let chain: Vec<u8> = chain
+            .split('.')
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|_| no())?;
+        Ok(TopologyPath {
+            bus: bus.parse().map_err(|_| no())?,
+            chain,
+        })
     }
 }
 
@@ -75,7 +85,9 @@ mod tests {
         for text in ["1-4", "1-4.2", "12-1.2.3.4"] {
             assert_eq!(text.parse::<TopologyPath>().unwrap().to_string(), text);
         }
-        for text in ["", "1", "1-", "-1", "a-1", "1-4.", "1-4.x", "usb1", "1-4:1.0", "300-1"] {
+        for text in [
+            "", "1", "1-", "-1", "a-1", "1-4.", "1-4.x", "usb1", "1-4:1.0", "300-1",
+        ] {
             assert!(text.parse::<TopologyPath>().is_err(), "{text}");
         }
     }

@@ -54,23 +54,60 @@ use Role::{At, Download, Log, Modem, Repl};
 
 /// ASR and Unisoc 8850 share the role numbers of their relatives where nothing else is known.
 const ASR_RUN: &[(u8, Role)] = &[(3, At), (4, Modem), (5, Repl), (2, Log)];
-const UNISOC_RUN: &[(u8, Role)] =
-    &[(2, At), (7, Modem), (8, Repl), (20, Repl), (3, Log), (4, Log), (5, Log), (6, Log)];
+const UNISOC_RUN: &[(u8, Role)] = &[
+    (2, At),
+    (7, Modem),
+    (8, Repl),
+    (20, Repl),
+    (3, Log),
+    (4, Log),
+    (5, Log),
+    (6, Log),
+];
 const EIGENCOMM_RUN: &[(u8, Role)] = &[(3, At), (2, At), (0, Log), (1, Log)];
 
 /// The table. ASR's run-mode ids are shared with EC718 modules, so they name no platform.
 /// Source: specs/usb-and-hosts.md §1.1 (run mode), §1.2 (download mode).
 pub const TABLE: &[UsbId] = &[
     run(0x2c7c, 0x6001, None, ASR_RUN, "EC100Y EC600S EC600N"),
-    run(0x2c7c, 0x6002, None, ASR_RUN, "EC800N EC600M EC800M EC600K EC800K EG810M EG800K EG800P"),
-    run(0x2c7c, 0x0901, Some(Platform::Unisoc8910), UNISOC_RUN, "EC200U EC600U EG912U EG915U"),
-    run(0x2c7c, 0x0904, Some(Platform::Unisoc8850), UNISOC_RUN, "EC600G EC800G"),
-    run(0x2c7c, 0x0903, Some(Platform::Eigencomm618), EIGENCOMM_RUN, "EC600E EC800E"),
+    run(
+        0x2c7c,
+        0x6002,
+        None,
+        ASR_RUN,
+        "EC800N EC600M EC800M EC600K EC800K EG810M EG800K EG800P",
+    ),
+    run(
+        0x2c7c,
+        0x0901,
+        Some(Platform::Unisoc8910),
+        UNISOC_RUN,
+        "EC200U EC600U EG912U EG915U",
+    ),
+    run(
+        0x2c7c,
+        0x0904,
+        Some(Platform::Unisoc8850),
+        UNISOC_RUN,
+        "EC600G EC800G",
+    ),
+    run(
+        0x2c7c,
+        0x0903,
+        Some(Platform::Eigencomm618),
+        EIGENCOMM_RUN,
+        "EC600E EC800E",
+    ),
     download(0x2ecc, 0x3017, Platform::Asr, "EC600S-CNAA and relatives"),
     download(0x2ecc, 0x3004, Platform::Asr, "other ASR modules"),
     UsbId {
         only_without_strings: true,
-        ..download(0x0525, 0xa4a7, Platform::Unisoc8910, "EC200U EC600U EG912U EG915U")
+        ..download(
+            0x0525,
+            0xa4a7,
+            Platform::Unisoc8910,
+            "EC200U EC600U EG912U EG915U",
+        )
     },
     download(0x1782, 0x4d16, Platform::Unisoc8850, "EC600G EC800G"),
     download(0x17d1, 0x0001, Platform::Eigencomm618, "EC600E EC800E"),
@@ -83,7 +120,15 @@ const fn run(
     interfaces: &'static [(u8, Role)],
     modules: &'static str,
 ) -> UsbId {
-    UsbId { vid, pid, mode: Mode::Run, platform, interfaces, modules, only_without_strings: false }
+    UsbId {
+        vid,
+        pid,
+        mode: Mode::Run,
+        platform,
+        interfaces,
+        modules,
+        only_without_strings: false,
+    }
 }
 
 const fn download(vid: u16, pid: u16, platform: Platform, modules: &'static str) -> UsbId {
@@ -107,6 +152,9 @@ pub fn lookup(vid: u16, pid: u16) -> Option<&'static UsbId> {
 impl UsbId {
     /// The role of an interface.
     pub fn role(&self, interface: u8) -> Option<Role> {
-        self.interfaces.iter().find(|(number, _)| *number == interface).map(|(_, role)| *role)
+        self.interfaces
+            .iter()
+            .find(|(number, _)| *number == interface)
+            .map(|(_, role)| *role)
     }
 }

@@ -43,7 +43,9 @@ pub fn usb_list() -> std::io::Result<Vec<UsbEntry>> {
 
 /// This host's bus, through libusb. A host without USB has an empty one.
 fn real_entries() -> std::io::Result<Vec<UsbEntry>> {
-    let Ok(context) = rusb::Context::new() else { return Ok(Vec::new()) };
+    let Ok(context) = rusb::Context::new() else {
+        return Ok(Vec::new());
+    };
     let devices = context.devices().map_err(std::io::Error::other)?;
     Ok(devices.iter().filter_map(|device| entry(&device)).collect())
 }
@@ -55,7 +57,13 @@ fn entry(device: &rusb::Device<rusb::Context>) -> Option<UsbEntry> {
     let has_strings =
         descriptor.manufacturer_string_index().is_some() || descriptor.product_string_index().is_some();
     let (vid, pid) = (descriptor.vendor_id(), descriptor.product_id());
-    Some(UsbEntry { vid, pid, has_strings, ports: ports(&topology, vid, pid), topology })
+    Some(UsbEntry {
+        vid,
+        pid,
+        has_strings,
+        ports: ports(&topology, vid, pid),
+        topology,
+    })
 }
 
 /// Linux says in sysfs which tty belongs to which interface.
@@ -69,9 +77,10 @@ fn ports(topology: &TopologyPath, _vid: u16, _pid: u16) -> Vec<UsbPort> {
 fn ports(_topology: &TopologyPath, vid: u16, pid: u16) -> Vec<UsbPort> {
     let listed = serialport::available_ports().unwrap_or_default();
     let ours = listed.into_iter().filter_map(|port| match port.port_type {
-        serialport::SerialPortType::UsbPort(usb) if usb.vid == vid && usb.pid == pid => {
-            Some(UsbPort { interface: 0, path: PathBuf::from(port.port_name) })
-        }
+        serialport::SerialPortType::UsbPort(usb) if usb.vid == vid && usb.pid == pid => Some(UsbPort {
+            interface: 0,
+            path: PathBuf::from(port.port_name),
+        }),
         _ => None,
     });
     ours.collect()

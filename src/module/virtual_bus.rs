@@ -28,7 +28,9 @@ struct Interface {
 
 /// The folder, if one is named.
 pub fn folder() -> Option<PathBuf> {
-    std::env::var_os(VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from)
+    std::env::var_os(VARIABLE)
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
 }
 
 /// The name of the bus in work, for locks: `usb` is this host's own.
@@ -51,7 +53,12 @@ pub fn entries(folder: &Path) -> std::io::Result<Vec<UsbEntry>> {
 
 fn entry(text: &[u8]) -> Option<UsbEntry> {
     let description: Description = serde_json::from_slice(text).ok()?;
-    let port = |interface: Interface| interface.tty.map(|path| UsbPort { interface: interface.number, path });
+    let port = |interface: Interface| {
+        interface.tty.map(|path| UsbPort {
+            interface: interface.number,
+            path,
+        })
+    };
     Some(UsbEntry {
         vid: u16::from_str_radix(&description.vid, 16).ok()?,
         pid: u16::from_str_radix(&description.pid, 16).ok()?,
