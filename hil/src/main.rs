@@ -1,2 +1,18 @@
-//! The bench of qpyflash.
-fn main() {}
+//! Benches, scenarios and hand-held virtual modules for those who work on qpyflash.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod attach;
+mod cli;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

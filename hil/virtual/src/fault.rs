@@ -1,5 +1,6 @@
 //! Faults a virtual module can be given: at a named point, the nth time it is reached, this happens.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 /// One fault.
@@ -86,6 +87,83 @@ pub enum Effect {
     PowerLoss,
 }
 
+/// A fault as a person writes it: `point[@nth]=effect`, as in `flash@3=refuse:no room`, `data:4096@2=power-loss`,
+/// `programming=slow:2500` (milliseconds), `getvar=noise`.
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (place, what) = text
+            .split_once('=')
+            .ok_or_else(|| format!("`{text}` is not a fault: write `point@nth=effect`"))?;
+        let (at, nth) = place.split_once('@').unwrap_or((place, "1"));
+        let nth = nth
+            .parse()
+            .map_err(|_| format!("`{nth}` is not a number: write `point@nth=effect`"))?;
+        Ok(Fault {
+            at: parse_point(at)?,
+            nth,
+            what: parse_effect(what)?,
+        })
+    }
+}
+
+fn parse_point(text: &str) -> Result<Point, String> {
+    let (name, count) = text.split_once(':').unwrap_or((text, "0"));
+    let count = count
+        .parse()
+        .map_err(|_| format!("`{count}` is not a number of bytes"))?;
+    Ok(match name {
+        "preamble" => Point::Preamble,
+        "confirmation" => Point::Confirmation,
+        "hello" => Point::Hello,
+        "command" => Point::Command,
+        "getvar" => Point::Getvar,
+        "progress" => Point::Progress,
+        "download" => Point::Download,
+        "data" => Point::Data(count),
+        "all-data" => Point::AllData(count),
+        "after-data" => Point::AfterData,
+        "verify" => Point::Verify,
+        "call" => Point::Call,
+        "partition" => Point::Partition,
+        "erase" => Point::Erase,
+        "flash" => Point::Flash,
+        "programming" => Point::Programming,
+        "reboot" => Point::Reboot,
+        "complete" => Point::Complete,
+        "disconnect" => Point::Disconnect,
+        _ => return Err(format!("`{name}` is no point of the download dialogue")),
+    })
+}
+
+fn parse_effect(text: &str) -> Result<Effect, String> {
+    let (name, detail) = text.split_once(':').unwrap_or((text, ""));
+    Ok(match name {
+        "silence" => Effect::Silence,
+        "lose-reply" => Effect::LoseReply,
+        "duplicate-reply" => Effect::DuplicateReply,
+        "garbage" => Effect::Garbage(NOISE.to_vec()),
+        "noise" => Effect::Noise(NOISE.to_vec()),
+        "answer" => Effect::Answer(detail.to_owned()),
+        "refuse" => Effect::Refuse(detail.to_owned()),
+        "slow" => {
+            let time = detail
+                .parse()
+                .map_err(|_| format!("`{detail}` is not a time in milliseconds"))?;
+            Effect::Slow(Duration::from_millis(time))
+        }
+        "short-reads" => Effect::ShortReads,
+        "stop-reading" => Effect::StopReading,
+        "vanish" => Effect::Vanish,
+        "power-loss" => Effect::PowerLoss,
+        _ => return Err(format!("`{name}` is no effect of a fault")),
+    })
+}
+
+/// Bytes that are no frame, and end without leaving one open.
+const NOISE: &[u8] = b"\x00\xFF\x13rubbish\x80\r\n";
+
 /// The faults given to one module, and how often each point was reached.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
@@ -137,6 +215,45 @@ mod tests {
         assert_eq!(faults.strike(Point::Erase), None);
         assert_eq!(faults.strike(Point::Flash), Some(Effect::Silence));
         assert_eq!(faults.strike(Point::Flash), None);
+    }
+
+    #[test]
+    fn is_read_as_a_person_writes_it() {
+        let fault = |text: &str| text.parse::<Fault>();
+        let refuse = Effect::Refuse("no room: full".into());
+        assert_eq!(
+            fault("flash@3=refuse:no room: full"),
+            Ok(Fault {
+                at: Point::Flash,
+                nth: 3,
+                what: refuse
+            })
+        );
+        let loss = Fault {
+            at: Point::Data(4096),
+            nth: 1,
+            what: Effect::PowerLoss,
+        };
+        assert_eq!(fault("data:4096=power-loss"), Ok(loss));
+        let slow = Effect::Slow(Duration::from_millis(2500));
+        assert_eq!(
+            fault("programming=slow:2500"),
+            Ok(Fault {
+                at: Point::Programming,
+                nth: 1,
+                what: slow
+            })
+        );
+        for wrong in [
+            "flash",
+            "flash@x=silence",
+            "nowhere=silence",
+            "flash=nothing",
+            "flash=slow:soon",
+            "data:x=vanish",
+        ] {
+            assert!(fault(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ impl LinkModel {
 
 /// Most bytes one read takes from the terminal.
 const READ_BYTES: usize = 64 * 1024;
+/// Most bytes queued before the line.
+const QUEUE_BYTES: usize = 512 * 1024;
 /// On a throttled line a read takes at most what the line carries in this time.
 const SLICE: Duration = Duration::from_micros(500);
 
@@ -68,6 +70,15 @@ impl Throttle {
                 usize::try_from(slice).unwrap_or(READ_BYTES).clamp(1, READ_BYTES)
             }
         }
+    }
+
+    /// Most bytes on the line and queued before it, as the host's driver and controller queue them: ten
+    /// milliseconds, so that neither side starves a fast line when it is scheduled late.
+    pub fn ahead(&self) -> usize {
+        let queue = self.bytes_per_second.map_or(0, |rate| rate / 100);
+        usize::try_from(queue)
+            .unwrap_or(QUEUE_BYTES)
+            .clamp(READ_BYTES / 16, QUEUE_BYTES)
     }
 
     /// Takes `count` bytes that were waiting at `now`; returns when they have passed, none for at once.

@@ -1,10 +1,12 @@
 //! Serving the ports of a module: the loop that moves bytes between pseudo-terminals and the code behind them.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::link_model::{LinkModel, Throttle};
 use crate::outbox::Outbox;
@@ -71,7 +73,9 @@ pub(crate) struct Port {
     talker: Box<dyn Talker>,
     out: Outbox,
     throttle: Throttle,
-    passing: Option<(Instant, Vec<u8>)>,
+    /// What is on the line, and when it will have passed.
+    passing: VecDeque<(Instant, Vec<u8>)>,
+    passing_bytes: usize,
 }
 
 impl Port {
@@ -81,48 +85,66 @@ impl Port {
             talker,
             out: Outbox::new(link.turn_round),
             throttle: Throttle::new(link),
-            passing: None,
+            passing: VecDeque::new(),
+            passing_bytes: 0,
         })
     }
 
-    /// Reads what has arrived and hands it on when it has passed the line.
+    /// Does everything that can be done at `now`.
+    fn work(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<Ending>> {
+        while self.passing.front().is_some_and(|(passed, _)| *passed <= now) {
+            let Some((_, bytes)) = self.passing.pop_front() else {
+                break;
+            };
+            self.passing_bytes -= bytes.len();
+            self.talker.hear(&bytes, now, &mut self.out);
+        }
+        self.read(now, buffer)?;
+        self.talker.tick(now, &mut self.out);
+        self.write(now)?;
+        Ok(self.talker.ending(now))
+    }
+
+    /// Reads what has arrived and hands it on, at once or when it has passed the line. Reads before it waits:
+    /// when nothing is there and nothing on the line, the line is really idle.
     fn read(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<()> {
         for _ in 0..READS_PER_TURN {
+            if !self.wants_to_read() {
+                break;
+            }
             let quota = self.throttle.quota().min(buffer.len());
             let count = self.pty.read(&mut buffer[..quota])?;
             if count == 0 {
-                self.throttle.idle();
+                if self.passing.is_empty() {
+                    self.throttle.idle();
+                }
                 break;
             }
             match self.throttle.passes_at(count, now) {
                 None => self.talker.hear(&buffer[..count], now, &mut self.out),
                 Some(passed) => {
-                    self.passing = Some((passed, buffer[..count].to_vec()));
-                    break;
+                    self.passing.push_back((passed, buffer[..count].to_vec()));
+                    self.passing_bytes += count;
                 }
             }
         }
         Ok(())
     }
 
-    fn work(&mut self, now: Instant) -> io::Result<Option<Ending>> {
-        if let Some((_, bytes)) = self.passing.take_if(|(passed, _)| *passed <= now) {
-            self.talker.hear(&bytes, now, &mut self.out);
-        }
-        self.talker.tick(now, &mut self.out);
+    fn write(&mut self, now: Instant) -> io::Result<()> {
         let ready = self.out.ready(now);
         let sent = match self.talker.manners().dripping {
-            false if ready.is_empty() => 0,
+            _ if ready.is_empty() => 0,
             false => self.pty.write(ready)?,
-            true if self.pty.is_read_empty() => self.pty.write(ready.get(..1).unwrap_or_default())?,
+            true if self.pty.is_read_empty() => self.pty.write(&ready[..1])?,
             true => 0,
         };
         self.out.sent(sent);
-        Ok(self.talker.ending(now))
+        Ok(())
     }
 
     fn wants_to_read(&self) -> bool {
-        self.passing.is_none() && !self.talker.manners().deaf
+        self.passing_bytes < self.throttle.ahead() && !self.talker.manners().deaf
     }
 
     fn interest(&self) -> PollFlags {
@@ -136,7 +158,7 @@ impl Port {
     }
 
     fn next_wake(&self, now: Instant) -> Option<Instant> {
-        let passed = self.passing.as_ref().map(|(passed, _)| *passed);
+        let passed = self.passing.front().map(|(passed, _)| *passed);
         let drip = (self.out.is_blocked() && self.talker.manners().dripping).then_some(now + DRIP);
         [passed, drip, self.out.next_due(), self.talker.next_tick()]
             .into_iter()
@@ -151,40 +173,25 @@ pub(crate) fn serve(ports: &mut [Port], order: &impl AsFd) -> io::Result<Ending>
     loop {
         let now = Instant::now();
         for port in ports.iter_mut() {
-            if let Some(ending) = port.work(now)? {
+            if let Some(ending) = port.work(now, &mut buffer)? {
                 return Ok(ending);
             }
         }
-        let timeout = ports.iter().filter_map(|port| port.next_wake(now)).min();
-        let timeout = timeout.map(|wake| timespec(wake.saturating_duration_since(now)));
+        let wake = ports.iter().filter_map(|port| port.next_wake(now)).min();
+        let timeout = wake.map(|wake| timespec(wake.saturating_duration_since(Instant::now())));
         let mut events = vec![PollFd::new(order, PollFlags::IN)];
         events.extend(ports.iter().map(|port| PollFd::new(&port.pty, port.interest())));
         match poll(&mut events, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let (ordered, readable) = readiness(&events);
-        drop(events);
-        if ordered {
+        if events[0].revents().contains(PollFlags::IN) {
             return Ok(Ending::Ordered);
-        }
-        let now = Instant::now();
-        for (port, readable) in ports.iter_mut().zip(readable) {
-            match readable {
-                true => port.read(now, &mut buffer)?,
-                false if port.wants_to_read() => port.throttle.idle(),
-                false => {}
-            }
         }
     }
 }
 
-fn readiness(events: &[PollFd<'_>]) -> (bool, Vec<bool>) {
-    let mut readable = events.iter().map(|event| event.revents().contains(PollFlags::IN));
-    (readable.next().unwrap_or(false), readable.collect())
-}
-
-fn timespec(time: Duration) -> Timespec {
+pub(crate) fn timespec(time: Duration) -> Timespec {
     Timespec {
         tv_sec: time.as_secs().cast_signed(),
         tv_nsec: time.subsec_nanos().into(),

@@ -4,7 +4,7 @@ use std::io::{self, PipeReader};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::asr::builder::Settings;
 use crate::asr::loader::Loader;
@@ -13,7 +13,7 @@ use crate::at::At;
 use crate::bus::{CDC_CONTROL, CDC_DATA, Description, Interface, VENDOR, VirtualBus};
 use crate::diag::Diag;
 use crate::identity::Identity;
-use crate::port::{Ending, Port, Talker, serve};
+use crate::port::{Ending, Port, Talker, serve, timespec};
 use crate::repl::Repl;
 
 /// Longest interval between two shows of a crashing module. Source: specs/asr-aboot.md §8.3.
@@ -119,7 +119,6 @@ impl Life {
             Ending::Restart => self.download_requested &= self.settings.stays_in_download,
             _ => self.download_requested = false,
         }
-        self.shared.flash().abandon();
         match ending {
             Ending::Ordered => self.obey().unwrap_or(Step::Boot),
             Ending::Vanish => Step::Away,
@@ -143,10 +142,7 @@ impl Life {
         let until = time.map(|time| Instant::now() + time);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let timeout = left.map(|left| Timespec {
-                tv_sec: left.as_secs().cast_signed(),
-                tv_nsec: left.subsec_nanos().into(),
-            });
+            let timeout = left.map(timespec);
             match poll(&mut [PollFd::new(&self.orders, PollFlags::IN)], timeout.as_ref()) {
                 Ok(0) => return None,
                 Err(rustix::io::Errno::INTR) => {}
@@ -262,6 +258,7 @@ impl Life {
         let ending = serve(&mut ports, &self.orders);
         drop(attachment);
         drop(ports);
+        self.shared.flash().abandon();
         self.shared.update(|state| {
             state.ttys.clear();
             state.mode = Mode::Off;

@@ -39,6 +39,19 @@ impl Client {
         self.tty.write_all(bytes)
     }
 
+    /// Writes until the terminal takes no more; returns the bytes it took.
+    pub fn fill_up(&mut self) -> usize {
+        let flags = rustix::fs::fcntl_getfl(&self.tty).unwrap();
+        rustix::fs::fcntl_setfl(&self.tty, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+        let mut taken = 0;
+        while let Ok(count) = self.tty.write(&[0; 4096]) {
+            taken += count;
+            assert!(taken < 1 << 24, "the module takes everything");
+        }
+        rustix::fs::fcntl_setfl(&self.tty, flags).unwrap();
+        taken
+    }
+
     /// Reads what arrives within `within`; none when nothing did, an empty text when the tty hung up.
     pub fn read(&mut self, within: Duration) -> Option<Vec<u8>> {
         let timeout = Timespec {

@@ -1,0 +1,174 @@
+//! `attach`: a virtual ASR module held by hand, for trying the host program against it.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use qpyflash_virtual::{
+    AsrModule, AsrModuleBuilder, AtOptions, Fault, LinkModel, Mode, ReplOptions, Variant, VirtualBus,
+};
+
+/// How soon Ctrl-C is noticed.
+const GLANCE: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Directory that plays the USB bus; made when it does not exist
+    #[arg(long, value_name = "DIR")]
+    bus: PathBuf,
+    /// Where the module is plugged in
+    #[arg(long, value_name = "PATH", default_value = "1-4.2")]
+    topology: String,
+    /// Which loader serves download mode
+    #[arg(long, value_enum, default_value_t = Loader::Rom1603)]
+    variant: Loader,
+    /// Date of boot2, for `--variant boot2-1601`
+    #[arg(long, value_name = "DATE", default_value = "2021.02.03")]
+    boot2: String,
+    /// Revision of the firmware that runs
+    #[arg(
+        long,
+        value_name = "REV",
+        default_value = "EC600NCNLAR03A07M08_OCPU_QPY",
+        conflicts_with = "blank"
+    )]
+    revision: String,
+    /// Without firmware: the module crash-loops
+    #[arg(long)]
+    blank: bool,
+    /// Speed of the line
+    #[arg(long, value_name = "MODEL", default_value = "instant", value_parser = parse_speed)]
+    speed: LinkModel,
+    /// Turn-round time of the module, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    turn_round: u64,
+    /// Speed of erasing and programming, in bytes per second [default: at once]
+    #[arg(long, value_name = "RATE")]
+    programming: Option<u64>,
+    /// Is in download mode from the start
+    #[arg(long)]
+    in_download: bool,
+    /// Stays in download mode after a write, until it is attached again
+    #[arg(long)]
+    stays_in_download: bool,
+    /// Puts unsolicited lines between AT replies
+    #[arg(long)]
+    unsolicited: bool,
+    /// `main.py` runs on the REPL
+    #[arg(long)]
+    script: bool,
+    /// The REPL is locked
+    #[arg(long)]
+    repl_locked: bool,
+    /// A fault, as in `flash@3=refuse:no room`, `data:4096@2=power-loss`, `programming=slow:2500`; repeatable
+    #[arg(long, value_name = "POINT@NTH=EFFECT")]
+    fault: Vec<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Loader {
+    Rom1603,
+    #[value(name = "boot2-1601")]
+    Boot2Of1601,
+    Rom1601,
+}
+
+fn parse_speed(name: &str) -> Result<LinkModel, String> {
+    let known = || LinkModel::NAMED.map(|(name, _)| name).join(", ");
+    LinkModel::named(name).ok_or_else(|| format!("the link models are {}", known()))
+}
+
+/// Keeps the module attached, and prints what becomes of it, until Ctrl-C or SIGTERM.
+pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let bus = VirtualBus::create(&arguments.bus)?;
+    let interrupted = watch_for_interrupt()?;
+    let module = arguments.builder().attach(&bus)?;
+    let (variable, path) = bus.environment();
+    println!("export {variable}={}", path.display());
+    let mut mode = Mode::Off;
+    while !interrupted.load(Ordering::Relaxed) {
+        let now = module.wait_while_mode(mode, GLANCE);
+        if now != mode {
+            mode = now;
+            println!("{}", describe(&module, mode));
+        }
+    }
+    Ok(())
+}
+
+impl Arguments {
+    fn builder(&self) -> AsrModuleBuilder {
+        let builder = if self.blank {
+            AsrModule::blank()
+        } else {
+            AsrModule::builder(&self.revision)
+        };
+        let mut builder = builder
+            .topology(&self.topology)
+            .variant(match self.variant {
+                Loader::Rom1603 => Variant::Rom1603,
+                Loader::Boot2Of1601 => Variant::Boot2Of1601(self.boot2.clone()),
+                Loader::Rom1601 => Variant::Rom1601,
+            })
+            .link(self.speed.with_turn_round(Duration::from_millis(self.turn_round)))
+            .at(AtOptions {
+                unsolicited: self.unsolicited,
+                ..AtOptions::default()
+            })
+            .repl(ReplOptions {
+                running_script: self.script,
+                locked: self.repl_locked,
+            });
+        if let Some(rate) = self.programming {
+            builder = builder.programming_speed(rate);
+        }
+        if self.in_download {
+            builder = builder.starts_in_download();
+        }
+        if self.stays_in_download {
+            builder = builder.stays_in_download_after_reboot();
+        }
+        self.fault.iter().cloned().fold(builder, AsrModuleBuilder::fault)
+    }
+}
+
+fn describe(module: &AsrModule, mode: Mode) -> String {
+    let place = module.topology();
+    let mut text = match mode {
+        Mode::Run => format!("{place}  runs {}", module.revision().unwrap_or_default()),
+        Mode::Download => format!("{place}  is in download mode"),
+        Mode::Off => format!("{place}  has left the bus"),
+    };
+    for (role, node) in module.ttys() {
+        text.push_str(&format!("\n    {role:?}: {}", node.display()));
+    }
+    text
+}
+
+/// A flag that is set by Ctrl-C or SIGTERM, so that the bus is left tidy.
+fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Box<dyn Error>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        flag.store(true, Ordering::Relaxed);
+    });
+    Ok(interrupted)
+}

@@ -1,0 +1,30 @@
+//! The command line: one variant for each command, whose arguments stand beside its code.
+
+use std::error::Error;
+
+use clap::{Parser, Subcommand};
+
+use crate::attach;
+
+/// Benches, scenarios and hand-held virtual modules for those who work on qpyflash
+#[derive(Debug, Parser)]
+#[command(name = "qpyflash-hil", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Attach a virtual ASR module to a virtual bus and keep it there until Ctrl-C
+    Attach(attach::Arguments),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        match self.command {
+            Command::Attach(arguments) => attach::run(&arguments),
+        }
+    }
+}
