@@ -163,6 +163,7 @@ fn refuses_names_that_reach_out() {
         ("com1.bin", "device"),
         ("a//b", "empty"),
         ("a\u{1}b", "control"),
+        (".. /x", "leads out"),
     ] {
         let zip = Zip::new()
             .with("good.pac", &vector("unisoc/demo8910.pac"))
@@ -346,6 +347,29 @@ fn refuses_a_package_whose_image_is_missing() {
         &Zip::new().tree("x", &files).done(),
         "package.corrupt",
         &["cp.bin", "missing"],
+    );
+}
+
+#[test]
+fn refuses_an_image_larger_than_its_partition() {
+    let mut files = asr("");
+    files.iter_mut().find(|(name, _)| name == "rf.bin").unwrap().1 = noise(7, 0x8001, "");
+    let zip = Zip::new().tree("", &files).done();
+    assert_refused(&zip, "package.corrupt", &["rf.bin", "rfbin", "32768"]);
+}
+
+#[test]
+fn refuses_a_partition_table_with_a_stale_check_sum() {
+    let mut files = asr("");
+    let swap = |files: &mut Vec<(String, Vec<u8>)>, name: &str, with: &str| {
+        files.iter_mut().find(|(known, _)| known == name).unwrap().1 = vector(with);
+    };
+    swap(&mut files, "partition.bin", "asr/sdk/partition_16M.bin");
+    swap(&mut files, "flashinfo.bin", "asr/sdk/flashinfo_16M.bin");
+    assert_refused(
+        &Zip::new().tree("", &files).done(),
+        "package.corrupt",
+        &["partition.bin", "CRC"],
     );
 }
 

@@ -92,9 +92,11 @@ fn a_person_reads_what_matters() {
     ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
-    let warning = text.lines().find(|line| line.starts_with("  - ")).unwrap();
+    let warnings: Vec<&str> = text.lines().filter(|line| line.starts_with("  - ")).collect();
     assert!(
-        warning.contains("EC800K_CNCC") && warning.contains("EC600N_CNLA"),
+        warnings
+            .iter()
+            .any(|w| w.contains("EC800K_CNCC") && w.contains("EC600N_CNLA")),
         "{text}"
     );
     assert!(text.lines().all(|line| line == line.trim_end()));
@@ -105,10 +107,10 @@ fn nothing_known_is_said_plainly() {
     let bench = Bench::new();
     let inspection = inspect(&bench.file("fw.bin", &Zip::new().tree("", &asr("")).done())).unwrap();
     assert_eq!(inspection.built_for, Default::default());
+    let warnings = &inspection.warnings;
     assert!(
-        inspection.warnings[0].contains("which module"),
-        "{:?}",
-        inspection.warnings
+        warnings.iter().any(|w| w.contains("which module")),
+        "{warnings:?}"
     );
     assert!(render(&inspection).contains("unknown"));
 }

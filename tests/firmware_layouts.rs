@@ -674,3 +674,78 @@ fn what_is_no_package_says_what_was_seen() {
     let error = resolve(std::path::Path::new("/no/such/file")).unwrap_err();
     assert_eq!(error.kind.code(), "package.unreadable");
 }
+
+#[test]
+fn chips_that_are_not_written_are_named() {
+    let mut pac = vector("unisoc/demo8910.pac");
+    pac[52..1076].fill(0);
+    for (unit, letter) in "UDX710_MODEM".bytes().enumerate() {
+        pac[52 + 2 * unit] = letter;
+    }
+    let (kind, message) = code(resolve_bytes("x.pac", &pac_without(&pac, &[], |_, _| {})));
+    assert_eq!(kind, "package.unsupported");
+    assert!(
+        message.contains("UDX710") && message.contains("UIS8910"),
+        "{message}"
+    );
+
+    let mut binpkg = vector("eigencomm/at_command.binpkg");
+    binpkg[..3].copy_from_slice(b"111");
+    let (kind, message) = code(resolve_bytes("x.binpkg", &binpkg));
+    assert_eq!(kind, "package.unsupported");
+    assert!(message.contains("EC718"), "{message}");
+}
+
+/// A script that starts a loader and writes five bytes. Source: specs/asr-aboot.md §5.4.
+fn script() -> Vec<u8> {
+    let step = |payload: &[u8], then: &str| {
+        let size = format!("{:08x}", payload.len());
+        [
+            format!("download:{size}\nDATA{size}\n").as_bytes(),
+            payload,
+            b"\nOKAY\n",
+            then.as_bytes(),
+        ]
+        .concat()
+    };
+    let body = [
+        b"getvar:version-bootrom\nOKAY2021.10.16\n".to_vec(),
+        step(
+            &vector("asr/sdk/ASR1603/preboot.img"),
+            "verify\nOKAY\ncall\nOKAY\n",
+        ),
+        step(
+            &vector("asr/sdk/ASR1603/flasher.img"),
+            "verify\nOKAY\ncall\nOKAY\n",
+        ),
+        step(&vector("asr/sparse/sparse_HELLO.bin"), "flash:user_app\nOKAY\n"),
+    ]
+    .concat();
+    let whole = b"!CRANE! 00000000\n".len() + body.len();
+    [format!("!CRANE! {whole:08x}\n").into_bytes(), body].concat()
+}
+
+#[test]
+fn asr_script_alone() {
+    let package = resolve_bytes("firmware.bin", &script()).unwrap();
+    assert_eq!(package.platform(), Platform::Asr);
+    assert_eq!(package.origin(), ["firmware.bin"]);
+    assert_eq!(
+        package.helpers()[0].data[..],
+        vector("asr/sdk/ASR1603/preboot.img")
+    );
+}
+
+#[test]
+fn asr_script_gives_way_to_the_zip_beside_it() {
+    let zip = Zip::new()
+        .with("r/firmware.bin", &script())
+        .with("r/x.zip", &asr_zip(ASR_REV))
+        .done();
+    assert_is_asr(&resolve_bytes("release.zip", &zip).unwrap());
+    let apart = Zip::new()
+        .with("q/firmware.bin", &script())
+        .with("r/x.zip", &asr_zip(ASR_REV))
+        .done();
+    assert_eq!(code(resolve_bytes("release.zip", &apart)).0, "package.ambiguous");
+}

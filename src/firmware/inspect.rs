@@ -7,7 +7,6 @@ use qpyflash_protocols::Platform;
 use serde::Serialize;
 
 use super::package::{BuiltFor, Image, Package};
-use super::payload::sha256;
 use super::resolve::resolve;
 
 /// The version of the JSON object.
@@ -53,7 +52,7 @@ impl From<&Image> for Part {
             name: image.name.clone(),
             target: image.target.clone(),
             size: image.data.len() as u64,
-            sha256: sha256(&image.data),
+            sha256: image.sha256(),
         }
     }
 }

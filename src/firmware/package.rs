@@ -5,6 +5,8 @@ use std::sync::Arc;
 use qpyflash_protocols::Platform;
 use serde::Serialize;
 
+use super::payload::sha256;
+
 /// One image of a package. The data is shared by all modules that are written at once.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -14,6 +16,13 @@ pub struct Image {
     pub target: String,
     /// The bytes.
     pub data: Arc<[u8]>,
+}
+
+impl Image {
+    /// SHA-256 of the bytes, lower-case hex.
+    pub fn sha256(&self) -> String {
+        sha256(&self.data)
+    }
 }
 
 /// One witness for what a package is built for.

@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use crate::firmware::error::PackageError;
 pub(crate) use names::{base_name, folder_of, is_junk, stem};
@@ -146,7 +145,7 @@ impl Tree {
         }
         let bytes = match &member.handle {
             Handle::Disk(path) => Bytes::Disk(path.clone()),
-            Handle::Zip(_) => Bytes::Memory(self.read(index)?.into()),
+            Handle::Zip(_) => Bytes::Memory(self.read(index)?),
         };
         let (archive, members) = zipped::Archive::open(bytes, &place, spent)?;
         let parent = Some((Rc::clone(self), index));
@@ -214,7 +213,7 @@ impl Tree {
 #[derive(Debug)]
 enum Bytes {
     Disk(PathBuf),
-    Memory(Arc<[u8]>),
+    Memory(Vec<u8>),
 }
 
 trait ReadSeek: Read + Seek {}
@@ -224,7 +223,7 @@ impl Bytes {
     fn reader(&self) -> std::io::Result<Box<dyn ReadSeek + '_>> {
         Ok(match self {
             Bytes::Disk(path) => Box::new(BufReader::with_capacity(CHUNK_BYTES, File::open(path)?)),
-            Bytes::Memory(bytes) => Box::new(Cursor::new(&bytes[..])),
+            Bytes::Memory(bytes) => Box::new(Cursor::new(bytes.as_slice())),
         })
     }
 }

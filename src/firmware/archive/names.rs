@@ -47,14 +47,12 @@ pub(super) fn checked(name: &str) -> Result<String, &'static str> {
         if part.is_empty() {
             return Err("an empty component");
         }
-        if part == ".." {
+        // Windows drops blanks and dots at the end, so `.. ` means `..` there.
+        if part.trim_matches([' ', '.']).is_empty() {
             return Err("a path that leads out of the archive");
         }
         if is_device(part) {
             return Err("the name of a Windows device");
-        }
-        if part.ends_with(['.', ' ']) {
-            return Err("a component that ends with a dot or a blank");
         }
         parts.push(part);
     }
@@ -63,6 +61,16 @@ pub(super) fn checked(name: &str) -> Result<String, &'static str> {
     } else {
         Ok(parts.join("/"))
     }
+}
+
+/// The name as the least careful file system sees it: without capitals, and without blanks and dots at the end
+/// of a component.
+pub(super) fn folded(name: &str) -> String {
+    let parts: Vec<&str> = name
+        .split('/')
+        .map(|part| part.trim_end_matches([' ', '.']))
+        .collect();
+    parts.join("/").to_lowercase()
 }
 
 fn is_device(part: &str) -> bool {
@@ -148,8 +156,8 @@ mod tests {
             ".",
             "a\0b",
             "a\nb",
-            "a./b",
-            "b ",
+            ".. /b",
+            "a/...",
             "x:stream",
             "COM¹",
         ] {

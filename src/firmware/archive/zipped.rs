@@ -224,12 +224,12 @@ fn refuse_twins(members: &[Member], place: &str) -> Result<(), PackageError> {
     };
     let mut seen = HashSet::new();
     for member in members {
-        if !seen.insert(member.name.to_lowercase()) {
+        if !seen.insert(names::folded(&member.name)) {
             return Err(twice(&member.name));
         }
     }
     for member in members {
-        let lower = member.name.to_lowercase();
+        let lower = names::folded(&member.name);
         let above = lower
             .match_indices('/')
             .find(|(at, _)| seen.contains(&lower[..*at]));
