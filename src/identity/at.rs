@@ -34,7 +34,7 @@ const BUSY_TRIES: u32 = 3;
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Silence before and after `+++`. Source: §1.1.
 const GUARD: Duration = Duration::from_millis(1100);
-/// Quiet that ends a burst of URCs, and the longest burst that is waited for.
+/// Quiet that ends a burst of URCs; the longest burst, and the longest wait for a silent module to boot.
 const QUIET: Duration = Duration::from_millis(200);
 const BOOT_QUIET: Duration = Duration::from_secs(1);
 const BOOT_LONGEST: Duration = Duration::from_secs(10);
@@ -75,7 +75,11 @@ pub enum Leaving {
 pub fn read(wire: &mut dyn Wire) -> Result<Identity, IdentityError> {
     let mut port = Dialogue::new(wire);
     let began = port.now();
-    match synchronise(&mut port)? {
+    let mut heard = synchronise(&mut port)?;
+    if heard == Heard::Nothing && wait_for_boot(&mut port)? {
+        heard = synchronise(&mut port)?;
+    }
+    match heard {
         Heard::At => ask_all(&mut port),
         Heard::LockedRepl => Err(IdentityError::ReplLocked),
         Heard::Repl => Err(IdentityError::Garbled {
@@ -131,6 +135,18 @@ pub(super) fn synchronise(port: &mut Dialogue<'_>) -> Result<Heard, IdentityErro
         }
     }
     leave_data_mode(port, &mut alive)
+}
+
+/// A port that is known to be the AT port and silent may belong to a module that boots: waits for its `RDY`.
+fn wait_for_boot(port: &mut Dialogue<'_>) -> Result<bool, IdentityError> {
+    let until = port.now() + BOOT_LONGEST;
+    while let Some(line) = port.line(until)? {
+        if line == "RDY" {
+            port.settle(BOOT_QUIET, BOOT_LONGEST)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// `+++` between two guard times, for a port that is in data mode. Source: specs/identity.md §1.1.

@@ -75,6 +75,11 @@ impl<'w> Dialogue<'w> {
         self.unread.starts_with(b">>>")
     }
 
+    /// `RDY` stands among what came last: the module has just booted. Source: specs/identity.md §1.1.
+    pub(super) fn heard_a_boot(&self) -> bool {
+        self.sample.windows(5).any(|window| window == b"RDY\r\n")
+    }
+
     /// Reads up to and with the first of `marks` that comes, and returns its index with what stood before it.
     pub(super) fn until_any(
         &mut self,

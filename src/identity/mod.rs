@@ -153,20 +153,22 @@ impl Identity {
 pub fn read(wire: &mut dyn Wire) -> Result<Identity, IdentityError> {
     let mut port = Dialogue::new(wire);
     let began = port.now();
+    let silent = |port: &Dialogue<'_>| {
+        let asked = "`AT` and the Python prompt".into();
+        IdentityError::Silent { asked, waited: port.now().saturating_sub(began) }
+    };
     match at::synchronise(&mut port)? {
         Heard::At => at::ask_all(&mut port),
         Heard::LockedRepl => Err(IdentityError::ReplLocked),
         Heard::Repl => repl::ask_all(&mut port),
-        Heard::Nothing => repl::ask_all(&mut port).map_err(|error| match error {
-            IdentityError::Silent { .. } => {
-                let asked = "`AT` and the Python prompt".into();
-                IdentityError::Silent {
-                    asked,
-                    waited: port.now().saturating_sub(began),
-                }
-            }
+        Heard::Nothing => match repl::ask_all(&mut port) {
+            Err(IdentityError::Silent { .. }) if port.heard_a_boot() => match at::synchronise(&mut port)? {
+                Heard::At => at::ask_all(&mut port),
+                _ => Err(silent(&port)),
+            },
+            Err(IdentityError::Silent { .. }) => Err(silent(&port)),
             other => other,
-        }),
+        },
     }
 }
 

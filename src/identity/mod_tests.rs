@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use super::repl::tests::{EC600N, Interpreter, State};
 use super::scripted::{AtModule, Replies, Scripted};
 use super::*;
@@ -44,6 +46,20 @@ fn silence_is_told_with_everything_that_was_tried() {
     };
     assert_eq!(asked, "`AT` and the Python prompt");
     assert!(waited.as_secs() > 10 && waited.as_secs() < 30, "{waited:?}");
+}
+
+#[test]
+fn a_module_that_boots_meanwhile_is_asked_after_all() {
+    for ready_at in [2_000, 6_000, 9_000, 15_000] {
+        for ask in [read, at::read] {
+            let mut module = AtModule::new();
+            let now = Cell::new(0);
+            let mut wire = Scripted::new(|bytes| if now.get() < ready_at { Replies::new() } else { module.answer(bytes) })
+                .saying(ready_at, "\r\nRDY\r\n\r\n+CFUN: 1\r\n")
+                .showing_time_to(&now);
+            assert!(ask(&mut wire).unwrap().ordering_code.is_some(), "{ready_at}");
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A module made of a script, with a clock that tests turn.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub(super) struct Scripted<'m> {
     coming: VecDeque<(Duration, Vec<u8>)>,
     now: Duration,
     calls: u32,
+    clock: Option<&'m Cell<u64>>,
     /// Most bytes one read returns.
     pub chunk: usize,
     /// The module leaves the bus then.
@@ -31,6 +33,7 @@ impl<'m> Scripted<'m> {
             coming: VecDeque::new(),
             now: Duration::ZERO,
             calls: 0,
+            clock: None,
             chunk: usize::MAX,
             gone_at: None,
             sent: Vec::new(),
@@ -50,6 +53,12 @@ impl<'m> Scripted<'m> {
 
     pub fn leaving_at(mut self, ms: u64) -> Self {
         self.gone_at = Some(Duration::from_millis(ms));
+        self
+    }
+
+    /// Shows the script what time it is, in milliseconds.
+    pub fn showing_time_to(mut self, clock: &'m Cell<u64>) -> Self {
+        self.clock = Some(clock);
         self
     }
 
@@ -86,6 +95,9 @@ impl Wire for Scripted<'_> {
         self.count_call();
         self.still_there()?;
         self.sent.extend_from_slice(bytes);
+        if let Some(clock) = self.clock {
+            clock.set(self.now.as_millis() as u64);
+        }
         for (ms, reply) in (self.answer)(bytes) {
             self.put(self.now + Duration::from_millis(ms), reply);
         }
