@@ -37,6 +37,9 @@
 //! | in the shared-firmware table, in its direction | shared |
 //! | another member of the module's shared group | refused; ask for the label |
 //! | any other submodel | refused |
+//!
+//! Groups of a package that are for the factory are left out, and said to be, unless `--production` asks for
+//! them; a package that cannot be written without them is refused until then.
 
 mod judge;
 mod module;
@@ -230,6 +233,10 @@ pub fn clear(package: &Arc<Package>, claim: &Claim<'_>) -> Result<WritePermit, R
         .collect();
     let acceptance = accept(package.platform(), &firmware, &subject)
         .map_err(|objection| Refusal::because(objection, parties(), &subject))?;
+    package::production_allows(package, claim.production).map_err(|why| Refusal::Unsafe {
+        parties: parties(),
+        why,
+    })?;
     if claim.label.is_none() && firmware.iter().any(judge::is_unresolved_name) {
         return Err(Refusal::UnresolvedName(parties()));
     }

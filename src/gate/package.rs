@@ -1,6 +1,6 @@
 //! What a package is built for: every witness, the strongest first.
 
-use crate::firmware::{BuiltFor, FileName, Package};
+use crate::firmware::{BuiltFor, FileName, Package, Plan};
 use crate::identity::{OrderingCode, Revision};
 
 /// One witness, understood.
@@ -144,6 +144,24 @@ pub(super) fn title_of(package: &Package) -> String {
     match base.rsplit_once('.') {
         Some((stem, _)) if FileName::parse(base).is_some() => stem.to_owned(),
         _ => base.to_owned(),
+    }
+}
+
+/// The groups of a package that are for the factory.
+pub(super) fn production_groups(package: &Package) -> Option<&[String]> {
+    match package.plan() {
+        Plan::Asr(plan) => plan
+            .needs_production()
+            .map(|production| production.groups.as_slice()),
+        Plan::Unisoc(_) | Plan::Eigencomm(_) => None,
+    }
+}
+
+/// Whether the package can be written with, or without, those groups; otherwise why not.
+pub(super) fn production_allows(package: &Package, production: bool) -> Result<(), String> {
+    match package.plan() {
+        Plan::Asr(plan) => plan.check(production).map_err(|error| error.to_string()),
+        Plan::Unisoc(_) | Plan::Eigencomm(_) => Ok(()),
     }
 }
 

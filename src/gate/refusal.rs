@@ -213,6 +213,14 @@ pub enum Refusal {
         .0.is_built_for(), .0.place, .0.module()
     )]
     UnresolvedName(Box<Parties>),
+    /// The package cannot be written in this mode.
+    #[error("refused: `{}` cannot be written like this: {why}", .parties.package)]
+    Unsafe {
+        /// Who contradicts.
+        parties: Box<Parties>,
+        /// What stands against it.
+        why: String,
+    },
 }
 
 impl Refusal {
@@ -245,7 +253,8 @@ impl Refusal {
             | Refusal::InconsistentPackage(parties)
             | Refusal::UnknownPackage(parties)
             | Refusal::StatedAgainstEvidence { parties, .. }
-            | Refusal::UnresolvedName(parties) => parties,
+            | Refusal::UnresolvedName(parties)
+            | Refusal::Unsafe { parties, .. } => parties,
         }
     }
 
@@ -264,6 +273,7 @@ impl Refusal {
             | Refusal::InconsistentPackage(_)
             | Refusal::StatedAgainstEvidence { .. } => Kind::RefusedContradiction,
             Refusal::UnknownPackage(_) => Kind::UnknownPackage,
+            Refusal::Unsafe { .. } => Kind::RefusedUnsafe,
         }
     }
 
@@ -293,6 +303,9 @@ impl Refusal {
             ],
             Refusal::StatedAgainstEvidence { .. } => vec!["leave `--built-for` out".into()],
             Refusal::UnresolvedName(_) => ask_for_label(parties).into_iter().collect(),
+            Refusal::Unsafe { .. } => {
+                vec!["`--production` runs what a package keeps for the factory; leave that to the factory, or take a published package".into()]
+            }
         }
     }
 }

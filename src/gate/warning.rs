@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Claim;
 use super::module::{Agreement, Subject, reported};
-use super::package::{Testimony, names_of};
+use super::package::{Testimony, names_of, production_groups};
 use crate::firmware::{FileName, Package, Version};
 use crate::identity::{Identity, Revision, Witness};
 
@@ -80,8 +80,16 @@ pub enum Warning {
     ApplicationLost,
     /// The module reports an IMEI that stands in firmware images.
     DefaultImei,
-    /// Groups of the package that are for the factory will run.
-    Production,
+    /// Groups of the package that are for the factory will run, because the operator asked for them.
+    Production {
+        /// Their names.
+        groups: Vec<String>,
+    },
+    /// Groups of the package that are for the factory are left out.
+    ProductionLeftOut {
+        /// Their names.
+        groups: Vec<String>,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -139,9 +147,16 @@ impl fmt::Display for Warning {
             Warning::DefaultImei => f.write_str(
                 "the module reports the default IMEI of a firmware image: it has lost its NV data",
             ),
-            Warning::Production => {
-                f.write_str("groups of the package that are meant for the factory will run, too")
-            }
+            Warning::Production { groups } => write!(
+                f,
+                "groups of the package that are for the factory will run, too: `{}`",
+                groups.join("`, `")
+            ),
+            Warning::ProductionLeftOut { groups } => write!(
+                f,
+                "groups of the package that are for the factory are left out: `{}`",
+                groups.join("`, `")
+            ),
         }
     }
 }
@@ -223,8 +238,11 @@ fn about_package(package: &Package, testimony: &Testimony, claim: &Claim<'_>, wa
     warnings.extend(mark.map(|mark| Warning::Prerelease { mark }));
     let merged = names_of(package).find_map(|name| name.merged().map(str::to_owned));
     warnings.extend(merged.map(|date| Warning::MergedApplication { date }));
-    if claim.production {
-        warnings.push(Warning::Production);
+    if let Some(groups) = production_groups(package).map(<[String]>::to_vec) {
+        warnings.push(match claim.production {
+            true => Warning::Production { groups },
+            false => Warning::ProductionLeftOut { groups },
+        });
     }
 }
 

@@ -155,7 +155,10 @@ pub fn read(wire: &mut dyn Wire) -> Result<Identity, IdentityError> {
     let began = port.now();
     let silent = |port: &Dialogue<'_>| {
         let asked = "`AT` and the Python prompt".into();
-        IdentityError::Silent { asked, waited: port.now().saturating_sub(began) }
+        IdentityError::Silent {
+            asked,
+            waited: port.now().saturating_sub(began),
+        }
     };
     match at::synchronise(&mut port)? {
         Heard::At => at::ask_all(&mut port),

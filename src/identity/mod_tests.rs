@@ -54,9 +54,15 @@ fn a_module_that_boots_meanwhile_is_asked_after_all() {
         for ask in [read, at::read] {
             let mut module = AtModule::new();
             let now = Cell::new(0);
-            let mut wire = Scripted::new(|bytes| if now.get() < ready_at { Replies::new() } else { module.answer(bytes) })
-                .saying(ready_at, "\r\nRDY\r\n\r\n+CFUN: 1\r\n")
-                .showing_time_to(&now);
+            let mut wire = Scripted::new(|bytes| {
+                if now.get() < ready_at {
+                    Replies::new()
+                } else {
+                    module.answer(bytes)
+                }
+            })
+            .saying(ready_at, "\r\nRDY\r\n\r\n+CFUN: 1\r\n")
+            .showing_time_to(&now);
             assert!(ask(&mut wire).unwrap().ordering_code.is_some(), "{ready_at}");
         }
     }
