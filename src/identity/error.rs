@@ -72,8 +72,12 @@ impl From<IdentityError> for Error {
             ),
             IdentityError::Wire(wire) => return wire_error(wire),
         };
+        let phase = match error {
+            IdentityError::Refused { .. } => Phase::EnterDownload,
+            _ => Phase::Identify,
+        };
         Error::new(kind, error.to_string())
-            .in_phase(Phase::Identify)
+            .in_phase(phase)
             .hint(hint)
             .caused_by(error)
     }
