@@ -8,6 +8,8 @@
     reason = "a test that cannot be set up fails"
 )]
 
+pub mod guide;
+
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
