@@ -56,6 +56,11 @@ pub enum EventKind {
         /// The words.
         text: String,
     },
+    /// Something a person should know before the module is touched.
+    Warning {
+        /// The words.
+        text: String,
+    },
     /// The run is over; always the last event.
     Finished {
         /// How it ended.
@@ -114,6 +119,11 @@ impl Events {
         let text = text.into();
         log::debug!("{text}");
         self.emit(EventKind::Note { text });
+    }
+
+    /// Something a person should know before the module is touched.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        self.emit(EventKind::Warning { text: text.into() });
     }
 
     /// A fact from a session.

@@ -26,10 +26,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<u8, Error> {
     let request = options::request(&arguments.file, &arguments.target, &arguments.claims);
-    let with_module = request.port.is_some() || request.path.is_some() || request.label.is_some();
     let cancel = Cancel::default();
     let settings = global.settings(&cancel)?;
     let events = Events::new(progress::sink(printer));
-    let work = move || flash::check(&request, with_module, &settings, events);
+    let work = move || flash::check(&request, &settings, events);
     Ok(outcome::show(&conducted(&cancel, printer, work), printer))
 }

@@ -19,9 +19,6 @@ pub fn show(outcome: &Outcome, printer: &Printer) -> u8 {
 }
 
 fn text(outcome: &Outcome, printer: &Printer) {
-    for warning in &outcome.warnings {
-        printer.warning(warning);
-    }
     if let Some(error) = &outcome.error {
         printer.failed_run(error, outcome);
         return;
@@ -33,7 +30,10 @@ fn text(outcome: &Outcome, printer: &Printer) {
         .and_then(|package| package.origin.last())
         .map_or("", String::as_str);
     let words = match outcome.verdict {
-        Verdict::Clear if outcome.module.is_none() => format!("`{file}` is sound; no module was asked"),
+        Verdict::Clear if outcome.module.is_none() => match &outcome.ordering_code {
+            Some(code) => format!("`{file}` may be written to an {code}; no module was asked"),
+            None => format!("`{file}` is sound; no module is attached"),
+        },
         Verdict::Clear => format!("`{file}` may be written to the module on {place}; nothing was written"),
         Verdict::WrittenPowerCycle => format!(
             "written: `{file}`, {}; the module on {place} stays in download mode: now power-cycle it",

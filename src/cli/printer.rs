@@ -122,15 +122,4 @@ impl Printer {
         }
         let _ = write!(std::io::stderr().lock(), "{text}");
     }
-
-    /// Something a person should know before or after a run.
-    pub fn warning(&self, text: &str) {
-        if !self.quiet {
-            let _ = writeln!(
-                std::io::stderr().lock(),
-                "{} {text}",
-                self.paint("1;33", "warning:")
-            );
-        }
-    }
 }

@@ -70,6 +70,10 @@ impl Screen {
             EventKind::Note { text } if self.printer.verbose > 0 => self.line(&format!("      {text}")),
             EventKind::Note { text } if text.starts_with("waiting for ") => self.line(&format!("    {text}")),
             EventKind::Note { .. } => {}
+            EventKind::Warning { text } => {
+                let word = self.printer.paint("1;33", "warning:");
+                self.line(&format!("{word} {text}"));
+            }
             EventKind::Finished { .. } => {
                 self.image_done();
                 self.bar.finish_and_clear();

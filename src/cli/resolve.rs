@@ -26,5 +26,6 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> Result<u8, Error> {
         Form::Text => printer.result(&choose::render(&choice)),
         _ => printer.json(&choice),
     }
-    Ok(0)
+    // Like a search that found nothing, for scripts.
+    Ok(if choice.fitting.is_empty() { 6 } else { 0 })
 }

@@ -16,12 +16,15 @@ pub use prepare::identify_alone;
 pub use request::{After, Before, Request};
 pub use run::enter_download;
 
+use std::sync::Arc;
+
 use qpyflash_protocols::{Phase, Platform};
 
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::firmware::Package;
 use crate::link::Settings;
+use crate::module::attached;
 
 /// Writes a package to a module: the main job.
 pub fn write(request: &Request, settings: &Settings, mut events: Events) -> Outcome {
@@ -34,18 +37,33 @@ pub fn write(request: &Request, settings: &Settings, mut events: Events) -> Outc
     events.finish(outcome)
 }
 
-/// Does everything up to the first byte: may this package go onto this module? Without a module (and without an
-/// ordering code from the label) the package alone is checked.
-pub fn check(request: &Request, with_module: bool, settings: &Settings, mut events: Events) -> Outcome {
+/// Does everything up to the first byte: may this package go onto this module? Where no module is named, the
+/// ordering code from the label stands for it; without one the only module attached is asked; and where there is
+/// none either, the package alone is checked.
+pub fn check(request: &Request, settings: &Settings, mut events: Events) -> Outcome {
     let mut outcome = Outcome::begun();
-    let result = prepare::package(request, &mut events, &mut outcome).and_then(|package| {
-        if with_module {
-            prepare::clear(package, request, settings, &mut events, &mut outcome)?;
-        }
-        Ok(Verdict::Clear)
-    });
-    outcome.conclude(result, events.phase());
+    let result = prepare::package(request, &mut events, &mut outcome)
+        .and_then(|package| may_be_written(package, request, settings, &mut events, &mut outcome));
+    outcome.conclude(result.map(|()| Verdict::Clear), events.phase());
     events.finish(outcome)
+}
+
+fn may_be_written(
+    package: Arc<Package>,
+    request: &Request,
+    settings: &Settings,
+    events: &mut Events,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let named = request.port.is_some() || request.path.is_some();
+    if !named && request.label.is_some() {
+        return prepare::clear_on_paper(&package, request, events, outcome);
+    }
+    if !named && attached()?.is_empty() {
+        prepare::announce(&package, outcome, events);
+        return Ok(());
+    }
+    prepare::clear(package, request, settings, events, outcome).map(drop)
 }
 
 /// Packages of the other platforms are recognised, listed and judged, but not yet written.

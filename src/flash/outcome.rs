@@ -7,6 +7,7 @@ use qpyflash_protocols::{Phase, Written};
 use serde::Serialize;
 
 use crate::error::{Error, Kind};
+use crate::event::Events;
 use crate::firmware::{BuiltFor, Package};
 use crate::gate::WritePermit;
 use crate::identity::Identity;
@@ -151,7 +152,6 @@ impl Outcome {
     }
 
     pub(super) fn set_package(&mut self, package: &Package) {
-        self.warnings.extend(package.warnings().iter().cloned());
         self.package = Some(PackageSummary {
             origin: package.origin().to_vec(),
             sha256: package.sha256().to_owned(),
@@ -159,14 +159,16 @@ impl Outcome {
         });
     }
 
+    pub(super) fn warn(&mut self, warning: String, events: &mut Events) {
+        if !self.warnings.contains(&warning) {
+            events.warn(warning.clone());
+            self.warnings.push(warning);
+        }
+    }
+
     pub(super) fn set_permit(&mut self, permit: &WritePermit) {
         self.ordering_code = Some(permit.ordering_code().to_string());
         self.stated_built_for = permit.stated_built_for().map(ToString::to_string);
-        for warning in permit.warnings().iter().map(ToString::to_string) {
-            if !self.warnings.contains(&warning) {
-                self.warnings.push(warning);
-            }
-        }
     }
 
     pub(super) fn conclude(&mut self, result: Result<Verdict, Error>, phase: Option<Phase>) {

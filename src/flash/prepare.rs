@@ -52,39 +52,93 @@ pub(super) fn clear(
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
 
-    let in_download_mode = request.before == Before::None || module.mode() == Some(Mode::Download);
-    if in_download_mode && request.before == Before::At {
-        let text = format!(
-            "the module on {} is in download mode already: it answers no AT command",
-            module.place()
-        );
-        return Err(
-            Error::new(Kind::Usage, text).hint("leave `--before` away, and give `--oc` from the label")
-        );
-    }
+    let in_download_mode = is_in_download_mode(&module, request.before)?;
     if !in_download_mode {
         events.start(Phase::Identify);
         outcome.before = identify_or_unknown(&module, request, settings, events)?;
     }
-    events.start(Phase::Clear);
-    let permit = gate::clear(
+    let place = module.place();
+    let permit = decide(
         &package,
-        &Claim {
-            label: request.label.as_ref(),
-            identity: outcome.before.as_ref(),
-            platform_by_usb: module.platform(),
-            built_for: request.built_for.as_ref(),
-            production: request.production,
-            download_mode: in_download_mode,
-            place: &module.place(),
-        },
+        request,
+        Some(&module),
+        in_download_mode,
+        &place,
+        events,
+        outcome,
     )?;
-    outcome.set_permit(&permit);
     Ok(Cleared {
         permit,
         module,
         owner,
     })
+}
+
+/// Lets the gate decide on paper: the label alone says what the module is.
+pub(super) fn clear_on_paper(
+    package: &Arc<Package>,
+    request: &Request,
+    events: &mut Events,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    decide(package, request, None, true, "the label", events, outcome).map(drop)
+}
+
+fn decide(
+    package: &Arc<Package>,
+    request: &Request,
+    module: Option<&Module>,
+    download_mode: bool,
+    place: &str,
+    events: &mut Events,
+    outcome: &mut Outcome,
+) -> Result<WritePermit, Error> {
+    events.start(Phase::Clear);
+    let claim = Claim {
+        label: request.label.as_ref(),
+        identity: outcome.before.as_ref(),
+        platform_by_usb: module.and_then(Module::platform),
+        built_for: request.built_for.as_ref(),
+        production: request.production,
+        download_mode,
+        place,
+    };
+    let permit = gate::clear(package, &claim)?;
+    outcome.set_permit(&permit);
+    announce(package, outcome, events);
+    for warning in permit.warnings() {
+        outcome.warn(warning.to_string(), events);
+    }
+    Ok(permit)
+}
+
+/// Says what the package's own checks found, before the module is touched.
+pub(super) fn announce(package: &Package, outcome: &mut Outcome, events: &mut Events) {
+    for warning in package.warnings() {
+        outcome.warn(warning.clone(), events);
+    }
+}
+
+/// A module's USB id proves its mode; what was asked for must not contradict it, or the module's own word about
+/// what it is would be passed over.
+fn is_in_download_mode(module: &Module, before: Before) -> Result<bool, Error> {
+    let contradiction = |mode: &str, hint: &str| {
+        let text = format!(
+            "the module on {} is in {mode}, `--before` says otherwise",
+            module.place()
+        );
+        Err(Error::new(Kind::Usage, text).at(module.place()).hint(hint))
+    };
+    match (module.mode(), before) {
+        (Some(Mode::Run), Before::None) => {
+            contradiction("run mode", "leave `--before` away: the module can say what it is")
+        }
+        (Some(Mode::Download), Before::At) => contradiction(
+            "download mode",
+            "leave `--before` away, and give `--oc` from the label",
+        ),
+        (mode, before) => Ok(before == Before::None || mode == Some(Mode::Download)),
+    }
 }
 
 fn find(request: &Request, settings: &Settings, events: &mut Events) -> Result<Module, Error> {

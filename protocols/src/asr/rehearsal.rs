@@ -159,7 +159,9 @@ impl Rehearsal {
             None if is_of_one_module(partition) => partition.to_owned(),
             None => String::new(),
         };
-        if !inside.is_empty() {
+        // A warning at every write would teach people not to read warnings.
+        let usual = verb == "writes" && WRITTEN_BY_EVERY_FULL_PACKAGE.contains(&partition);
+        if !inside.is_empty() && !usual {
             let data = "which may hold calibration, IMEI or network data of one single module";
             self.warn(format!("the package {verb} `{inside}`, {data}"));
         }
@@ -171,6 +173,9 @@ impl Rehearsal {
         }
     }
 }
+
+/// Partitions of one module for which every full package of the vendor's brings an image. Source: §5.5 (1).
+const WRITTEN_BY_EVERY_FULL_PACKAGE: [&str; 2] = ["rd", "rfbin"];
 
 /// Names go into commands: printable ASCII without blanks, of bounded length.
 pub(super) fn check_name(what: &str, name: &str, longest: usize) -> Result<(), FormatError> {
