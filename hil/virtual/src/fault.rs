@@ -47,7 +47,7 @@ pub enum Point {
     Erase,
     /// `flash` has arrived.
     Flash,
-    /// The worker begins to erase or to program, after `erase` or `flash` was answered.
+    /// The worker begins a job: an `erase` or a `flash`, counted in the order in which they were queued.
     Programming,
     /// `reboot` has arrived.
     Reboot,

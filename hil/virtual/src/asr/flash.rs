@@ -14,6 +14,8 @@ pub struct Flash {
     touched: Vec<Touched>,
     torn: Vec<Range<usize>>,
     revision: Option<String>,
+    /// Where the revision was found; unknown for what the factory wrote.
+    revision_in: Option<Range<usize>>,
 }
 
 /// A partition that was changed since the module was powered.
@@ -47,6 +49,7 @@ impl Flash {
             touched: Vec::new(),
             torn: Vec::new(),
             revision,
+            revision_in: None,
         }
     }
 
@@ -112,7 +115,10 @@ impl Flash {
             self.torn.retain(|torn| *torn != touched.range);
             match find_revision(&self.bytes[touched.range.clone()]) {
                 _ if !touched.whole => self.torn.push(touched.range),
-                Some(revision) => self.revision = Some(revision),
+                Some(revision) => (self.revision, self.revision_in) = (Some(revision), Some(touched.range)),
+                None if self.revision_in.as_ref() == Some(&touched.range) => {
+                    (self.revision, self.revision_in) = (find_revision(&self.bytes), None);
+                }
                 None => {}
             }
         }
@@ -171,6 +177,18 @@ mod tests {
         flash.write(&PART, 0, Piece::Raw(REVISION), false);
         flash.commit();
         assert!(flash.is_torn());
+    }
+
+    #[test]
+    fn does_not_boot_when_the_firmware_was_erased() {
+        let mut flash = flash();
+        flash.erase(PART);
+        flash.write(&PART, 0, Piece::Raw(REVISION), true);
+        flash.commit();
+        flash.erase(PART);
+        flash.commit();
+        assert_eq!(flash.revision(), None);
+        assert!(!flash.is_torn());
     }
 
     #[test]

@@ -184,6 +184,9 @@ impl PreambleMatcher {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn decode(limit: usize, mut bytes: &[u8]) -> Vec<(Kind, Vec<u8>)> {
@@ -264,6 +267,23 @@ mod tests {
         }
         assert_eq!(whole.len(), 4);
         assert_eq!(single, whole);
+    }
+
+    proptest! {
+        #[test]
+        fn takes_back_what_it_sent_after_any_garbage_and_however_it_was_split(
+            payload in vec(any::<u8>(), 1..600),
+            garbage in vec(any::<u8>().prop_filter("no delimiter", |byte| *byte != DELIMITER), 0..50),
+            split in 0_usize..1300,
+        ) {
+            let mut bytes = garbage;
+            bytes.extend(encode(Kind::Command, &payload));
+            let (mut head, mut tail) = bytes.split_at(split.min(bytes.len()));
+            let mut decoder = Decoder::new(1024);
+            let found = decoder.next(&mut head).or_else(|| decoder.next(&mut tail));
+            prop_assert_eq!(found, Some(Kind::Command));
+            prop_assert_eq!(decoder.payload(), payload);
+        }
     }
 
     #[test]

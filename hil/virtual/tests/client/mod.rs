@@ -163,9 +163,14 @@ impl Client {
 
     /// Sends a command and returns the answer that ends it.
     pub fn ask(&mut self, command: &str) -> String {
-        self.send_frame(3, command.as_bytes()).unwrap();
+        let answer = self.try_ask(command);
+        answer.unwrap_or_else(|| panic!("no answer to {command:?} after {:?}", self.heard))
+    }
+
+    /// The same; none when the module has gone or stays silent.
+    pub fn try_ask(&mut self, command: &str) -> Option<String> {
+        self.send_frame(3, command.as_bytes()).ok()?;
         self.answer(PATIENCE)
-            .unwrap_or_else(|| panic!("no answer to {command:?} after {:?}", self.heard))
     }
 
     /// Sends image bytes in frames of 1024.
@@ -173,14 +178,19 @@ impl Client {
         bytes.chunks(1024).try_for_each(|chunk| self.send_frame(4, chunk))
     }
 
-    /// Announces and sends one download.
+    /// Announces and sends one download; returns what ends it.
     pub fn download(&mut self, bytes: &[u8]) -> String {
-        let announced = self.ask(&format!("download:{:08x}", bytes.len()));
+        self.try_download(bytes)
+            .unwrap_or_else(|| panic!("no answer to a download after {:?}", self.heard))
+    }
+
+    fn try_download(&mut self, bytes: &[u8]) -> Option<String> {
+        let announced = self.try_ask(&format!("download:{:08x}", bytes.len()))?;
         if announced != format!("DATA{:08x}", bytes.len()) {
-            return announced;
+            return Some(announced);
         }
-        self.send_data(bytes).unwrap();
-        self.answer(PATIENCE).unwrap()
+        self.send_data(bytes).ok()?;
+        self.answer(PATIENCE)
     }
 
     /// Plays a script, `call` replaced by `call_word`; the error is the command and its wrong answer.
@@ -195,15 +205,16 @@ impl Client {
                 command
             };
             let answer = match command.strip_prefix("download:") {
-                None => self.ask(&command),
+                None => self.try_ask(&command),
                 Some(size) => {
                     let size = usize::from_str_radix(size, 16).unwrap();
                     let (payload, rest) = lines.rest.split_at(size);
                     lines.rest = rest;
                     lines.next();
-                    self.download(payload)
+                    self.try_download(payload)
                 }
             };
+            let answer = answer.unwrap_or_else(|| "nothing".into());
             let free = command.starts_with("getvar:");
             let fits =
                 answer.starts_with("OKAY") && (free || answer == expected || expected.starts_with("DATA"));
