@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use qpyflash::flash::{self, Request};
 use qpyflash::identity::OrderingCode;
@@ -11,6 +12,7 @@ use qpyflash::{Error, Kind};
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Print one JSON object on stdout
     #[arg(long, global = true, conflicts_with = "jsonl")]
@@ -25,7 +27,7 @@ pub struct Global {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Never ask anything
-    #[arg(long, global = true, env = "QPYFLASH_NON_INTERACTIVE")]
+    #[arg(long, global = true, env = "QPYFLASH_NON_INTERACTIVE", value_parser = FalseyValueParser::new())]
     pub non_interactive: bool,
     /// Colours on stderr
     #[arg(

@@ -81,7 +81,9 @@ pub(super) fn clear_on_paper(
     events: &mut Events,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    decide(package, request, None, true, "the label", events, outcome).map(drop)
+    decide(package, request, None, true, "paper", events, outcome)
+        .map(drop)
+        .map_err(|error| Error { slot: None, ..error })
 }
 
 fn decide(
