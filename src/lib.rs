@@ -1,5 +1,6 @@
 //! Flashes QuecPython firmware onto Quectel cellular modules, and refuses what does not fit.
 
+pub mod choose;
 pub mod error;
 pub mod event;
 pub mod firmware;

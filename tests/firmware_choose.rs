@@ -11,7 +11,7 @@ mod firmware_support;
 use std::path::PathBuf;
 
 use firmware_support::*;
-use qpyflash::firmware::choose::{Choice, Fit, choose, render};
+use qpyflash::choose::{Choice, Fit, choose, render};
 
 fn package(revision: &str) -> Vec<u8> {
     Zip::new().tree("", &asr(revision)).done()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use qpyflash::Error;
-use qpyflash::firmware::choose;
+use qpyflash::choose;
 use qpyflash::identity::OrderingCode;
 
 use super::printer::{Form, Printer};

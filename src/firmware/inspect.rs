@@ -106,7 +106,7 @@ pub fn render(inspection: &Inspection) -> String {
 }
 
 /// `EC600U_CNLB, variant BT`, or the plain words that nothing says it.
-pub(super) fn module(built_for: &BuiltFor) -> String {
+pub(crate) fn module(built_for: &BuiltFor) -> String {
     let variant = built_for
         .variant
         .as_ref()

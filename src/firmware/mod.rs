@@ -11,7 +11,6 @@
 //! Nothing here decides whether a module may take a package: that is the gate's.
 
 mod archive;
-pub mod choose;
 mod error;
 mod evidence;
 pub mod inspect;
@@ -28,4 +27,5 @@ pub use error::PackageError;
 pub use name::{FileName, Part, Version};
 pub use package::{BuiltFor, Evidence, Image, Package, Plan};
 pub use resolve::resolve;
+pub(crate) use survey::{is_byproduct, looks_like_heart, looks_like_package};
 pub use unpack::unpack;

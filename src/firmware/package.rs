@@ -49,6 +49,19 @@ pub struct BuiltFor {
     pub evidence: Vec<Evidence>,
 }
 
+impl BuiltFor {
+    /// The revision, where it stands inside the payload: the firmware will report it. A revision that only an
+    /// archive's name tells is a claim.
+    pub fn proven_revision(&self) -> Option<&str> {
+        let revision = self.revision.as_deref()?;
+        let inside = |one: &Evidence| one.from.starts_with("revision in ") || one.from == "entry name";
+        self.evidence
+            .iter()
+            .any(|one| inside(one) && one.value == revision)
+            .then_some(revision)
+    }
+}
+
 /// What the platform's session needs, validated completely.
 #[derive(Debug, Clone)]
 pub enum Plan {

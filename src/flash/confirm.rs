@@ -68,7 +68,7 @@ fn ask_until_it_answers(
     let deadline = Instant::now() + request.deadlines.restart.mul_f64(settings.timeout_scale);
     loop {
         match identify(module, request.baud, settings, events) {
-            Ok(identity) => return Ok(identity),
+            Ok(asked) => return Ok(asked.identity),
             Err(error) if error.kind == Kind::Interrupted => return Err(interrupted(error, module)),
             Err(error) if Instant::now() >= deadline => {
                 let text = format!(

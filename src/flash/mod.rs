@@ -1,6 +1,6 @@
 //! One run: a file, a module, and what happens between them.
 //!
-//! [`write`] does the whole of it, [`check`] everything up to the first byte. Both always end in an [`Outcome`],
+//! [`write()`] does the whole of it, [`check`] everything up to the first byte. Both always end in an [`Outcome`],
 //! whatever goes wrong. Data goes one way: everything that can fail without touching the module is done before the
 //! module is touched.
 
@@ -63,7 +63,11 @@ fn may_be_written(
         prepare::announce(&package, outcome, events);
         return Ok(());
     }
-    prepare::clear(package, request, settings, events, outcome).map(drop)
+    let cleared = prepare::clear(package, request, settings, events, outcome)?;
+    if let Some(asked) = cleared.asked {
+        asked.let_program_go_on(request.baud, settings, events);
+    }
+    Ok(())
 }
 
 /// Packages of the other platforms are recognised, listed and judged, but not yet written.

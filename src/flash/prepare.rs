@@ -1,5 +1,6 @@
 //! Everything before the first byte: resolve, find, identify, clear.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::firmware::{self, Package};
 use crate::gate::{self, Claim, WritePermit};
 use crate::identity::{self, Identity, IdentityError};
 use crate::link::{Line, Owner, Settings, open_patiently};
+use crate::module::usb_ids::Role;
 use crate::module::{self, Mode, Module, virtual_bus_name};
 
 /// How long a busy or forbidden port is tried again before a run begins. A listener that probes a fresh port lets
@@ -22,6 +24,8 @@ const OPEN_PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Cleared {
     pub permit: WritePermit,
     pub module: Module,
+    /// What it said; nothing in download mode.
+    pub asked: Option<Asked>,
     /// Held until the run ends, so that no second run steps in.
     pub owner: Owner,
 }
@@ -53,12 +57,14 @@ pub(super) fn clear(
     outcome.module = Some(module.place());
 
     let in_download_mode = is_in_download_mode(&module, request.before)?;
+    let mut asked = None;
     if !in_download_mode {
         events.start(Phase::Identify);
-        outcome.before = identify_or_unknown(&module, request, settings, events)?;
+        asked = identify_or_unknown(&module, request, settings, events)?;
+        outcome.before = asked.as_ref().map(|asked| asked.identity.clone());
     }
     let place = module.place();
-    let permit = decide(
+    let decision = decide(
         &package,
         request,
         Some(&module),
@@ -66,12 +72,21 @@ pub(super) fn clear(
         &place,
         events,
         outcome,
-    )?;
-    Ok(Cleared {
-        permit,
-        module,
-        owner,
-    })
+    );
+    match decision {
+        Ok(permit) => Ok(Cleared {
+            permit,
+            module,
+            asked,
+            owner,
+        }),
+        Err(refused) => {
+            if let Some(asked) = asked {
+                asked.let_program_go_on(request.baud, settings, events);
+            }
+            Err(refused)
+        }
+    }
 }
 
 /// Lets the gate decide on paper: the label alone says what the module is.
@@ -174,9 +189,9 @@ fn identify_or_unknown(
     request: &Request,
     settings: &Settings,
     events: &mut Events,
-) -> Result<Option<Identity>, Error> {
+) -> Result<Option<Asked>, Error> {
     match identify(module, request.baud, settings, events) {
-        Ok(identity) => Ok(Some(identity)),
+        Ok(asked) => Ok(Some(asked)),
         Err(error) if request.label.is_some() && error.kind == Kind::ModuleSilent => {
             events.note(format!(
                 "{error}; the label says {:?}",
@@ -191,7 +206,7 @@ fn identify_or_unknown(
 /// Asks a module what it is, as a run of its own.
 ///
 /// # Errors
-/// As [`identify`], and [`Kind::LinkBusy`] when another run holds the module.
+/// The first port's error when none answers, and [`Kind::LinkBusy`] when another run holds the module.
 pub fn identify_alone(
     module: &Module,
     baud: u32,
@@ -208,10 +223,13 @@ pub fn identify_alone(
             .at(module.place())
             .hint("power-cycle it to start its firmware, or read the ordering code on its label"));
     }
-    identify(module, baud, settings, events)
+    let asked = identify(module, baud, settings, events)?;
+    asked.let_program_go_on(baud, settings, events);
+    Ok(asked.identity)
 }
 
-/// Asks the module what it is: on its AT port, then on its REPL.
+/// Asks the module what it is: on its AT port, then on its REPL. A port of which the bus says nothing is asked what
+/// kind it is first.
 ///
 /// # Errors
 /// The first port's error when no port answers; [`Kind::LinkDenied`] and [`Kind::LinkBusy`] at once.
@@ -220,13 +238,18 @@ pub(super) fn identify(
     baud: u32,
     settings: &Settings,
     events: &mut Events,
-) -> Result<Identity, Error> {
+) -> Result<Asked, Error> {
     let mut first_error = None;
-    for port in module.identity_ports() {
+    for (role, port) in module.identity_ports() {
         let serial = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
         let mut line = Line::new(Box::new(serial), events, settings);
-        match identity::read(&mut line) {
-            Ok(identity) => return Ok(identity),
+        let answer = match role {
+            Some(Role::At) => identity::at::read(&mut line),
+            Some(Role::Repl) => identity::repl::read(&mut line),
+            _ => identity::read(&mut line),
+        };
+        match answer {
+            Ok(identity) => return Ok(Asked { identity, port }),
             Err(error @ IdentityError::Wire(WireError::Cancelled)) => return Err(error.into()),
             Err(error) => {
                 let error = Error::from(error).at(module.place());
@@ -242,4 +265,31 @@ pub(super) fn identify(
         )
         .at(module.place())
     }))
+}
+
+/// What a module said, and on which port.
+pub(super) struct Asked {
+    pub identity: Identity,
+    port: PathBuf,
+}
+
+impl Asked {
+    /// Starts the Python program again that had to be stopped to ask. For a module that is not written after all.
+    pub fn let_program_go_on(&self, baud: u32, settings: &Settings, events: &mut Events) {
+        if !self.identity.program_stopped {
+            return;
+        }
+        let restarted = open_patiently(&self.port, baud, OPEN_PATIENCE, &settings.cancel)
+            .map_err(Error::from)
+            .and_then(|serial| {
+                let mut line = Line::new(Box::new(serial), events, settings);
+                Ok(identity::repl::restart_program(&mut line)?)
+            });
+        match restarted {
+            Ok(()) => events.note("the Python program that was stopped to ask is running again"),
+            Err(error) => events.warn(format!(
+                "the Python program that was stopped to ask could not be started again ({error}): power-cycle the module"
+            )),
+        }
+    }
 }

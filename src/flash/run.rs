@@ -34,22 +34,29 @@ pub(super) fn run(
     let Cleared {
         permit,
         module,
+        asked,
         owner: _owner,
     } = cleared;
     let watch = Watch::begin(module.topology())?;
-    let port = if request.before == Before::None || module.mode() == Some(Mode::Download) {
-        module.port.clone()
-    } else {
-        let platform = permit.package().platform();
-        enter(
-            &module,
-            Some(platform),
-            &watch,
-            request.baud,
-            &request.deadlines,
-            settings,
-            events,
-        )?
+    let port = match request.before {
+        _ if module.mode() == Some(Mode::Download) => module.port.clone(),
+        Before::None => module.port.clone(),
+        _ => {
+            let platform = Some(permit.package().platform());
+            let entered = enter(
+                &module,
+                platform,
+                &watch,
+                request.baud,
+                &request.deadlines,
+                settings,
+                events,
+            );
+            if let (Err(_), Some(asked)) = (&entered, &asked) {
+                asked.let_program_go_on(request.baud, settings, events);
+            }
+            entered?
+        }
     };
 
     let serial = open_patiently(&port, request.baud, OPEN_PATIENCE, &settings.cancel).map_err(|error| {

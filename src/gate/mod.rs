@@ -185,9 +185,9 @@ impl WritePermit {
         self.stated_built_for.as_ref()
     }
 
-    /// The revision the module must report afterwards, when the package tells it.
+    /// The revision the module must report afterwards, when the package holds it inside.
     pub fn expected_revision(&self) -> Option<&str> {
-        self.package.built_for().revision.as_deref()
+        self.package.built_for().proven_revision()
     }
 
     /// Whether a module that reports `code` afterwards reports what the package is built for.

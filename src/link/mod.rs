@@ -57,6 +57,9 @@ pub enum OpenError {
     /// Another program holds it.
     #[error("`{0}` is in use by another program")]
     Busy(String),
+    /// It exists and is something else.
+    #[error("`{0}` is not a serial port")]
+    NotAPort(String),
     /// It exists and cannot be opened.
     #[error("cannot open `{port}`: {why}")]
     Failed {
@@ -82,6 +85,7 @@ impl OpenError {
             (serialport::ErrorKind::Io(Io::PermissionDenied), _) | (_, Err(Io::PermissionDenied)) => {
                 OpenError::Denied(name)
             }
+            _ if is_no_port(port) => OpenError::NotAPort(name),
             _ => OpenError::Failed {
                 port: name,
                 why: text,
@@ -100,6 +104,9 @@ impl From<OpenError> for Error {
             OpenError::Denied(port) => Error::new(Kind::LinkDenied, message).at(port).hint(
                 "install the udev rules (`qpyflash udev`), or join the port's group (`dialout`, on Arch `uucp`) and log in again",
             ),
+            OpenError::NotAPort(port) => Error::new(Kind::ModuleMissing, message)
+                .at(port)
+                .hint("`qpyflash list` shows the modules that are attached, with their ports"),
             OpenError::Busy(port) => Error::new(Kind::LinkBusy, message)
                 .at(port)
                 .hint("close the terminal, ModemManager or other qpyflash that holds it, then run again"),
@@ -108,6 +115,17 @@ impl From<OpenError> for Error {
             }
         }
     }
+}
+
+/// A folder, a file or a device without line settings.
+#[cfg(unix)]
+fn is_no_port(path: &Path) -> bool {
+    path.is_dir() || std::fs::File::open(path).is_ok_and(|file| rustix::termios::tcgetattr(file).is_err())
+}
+
+#[cfg(not(unix))]
+fn is_no_port(path: &Path) -> bool {
+    path.is_file() || path.is_dir()
 }
 
 /// Opens a port, trying again for `patience` while it is busy or forbidden, as freshly enumerated ports are until

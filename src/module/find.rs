@@ -43,15 +43,15 @@ impl Module {
 
     /// The ports that may say what the module is, in the order to ask: AT, then the REPL. A port that belongs to
     /// no known module is asked as it is.
-    pub fn identity_ports(&self) -> Vec<PathBuf> {
+    pub fn identity_ports(&self) -> Vec<(Option<Role>, PathBuf)> {
         let Some(module) = &self.attached else {
-            return vec![self.port.clone()];
+            return vec![(None, self.port.clone())];
         };
         let asked = [Role::At, Role::Repl];
         let ports = asked
             .iter()
             .flat_map(|role| module.ports.iter().filter(|port| port.role == Some(*role)));
-        ports.map(|port| port.path.clone()).collect()
+        ports.map(|port| (port.role, port.path.clone())).collect()
     }
 
     fn of(attached: Attached) -> Result<Self, Error> {

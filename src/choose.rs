@@ -11,12 +11,10 @@ use std::path::{Path, PathBuf};
 use qpyflash_protocols::unisoc::Contents;
 use serde::Serialize;
 
-use super::inspect::module;
-use super::name::{FileName, Version};
-use super::package::{Package, Plan};
-use super::resolve::resolve;
-use super::survey::{is_byproduct, looks_like_heart, looks_like_package};
 use crate::Kind;
+use crate::firmware::inspect::{self, module};
+use crate::firmware::{FileName, Package, Plan, Version, resolve};
+use crate::firmware::{is_byproduct, looks_like_heart, looks_like_package};
 use crate::gate::{Verdict, would_accept};
 use crate::identity::{OrderingCode, Revision};
 
@@ -66,7 +64,7 @@ pub struct Misfit {
 /// What was found for one ordering code.
 #[derive(Debug, Clone, Serialize)]
 pub struct Choice {
-    /// [`SCHEMA`](super::inspect::SCHEMA).
+    /// [`SCHEMA`](inspect::SCHEMA).
     pub schema: u32,
     /// The module's.
     pub ordering_code: OrderingCode,
@@ -79,7 +77,7 @@ pub struct Choice {
 /// Searches files and folders for packages and says which of them the module may take. What cannot be read is
 /// listed with its reason; it does not end the search.
 pub fn choose(ordering_code: &OrderingCode, paths: &[PathBuf]) -> Choice {
-    let schema = super::inspect::SCHEMA;
+    let schema = inspect::SCHEMA;
     let choice = Choice {
         schema,
         ordering_code: ordering_code.clone(),
