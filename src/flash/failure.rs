@@ -21,6 +21,8 @@ pub(super) fn acknowledged(written: &Written) -> u64 {
 /// What was attempted, what came back, what was written, what to do next.
 pub(super) fn explain(failure: Failure, permit: &WritePermit, place: &str) -> Error {
     let kind = match &failure.cause {
+        // Everything is in the flash; what is missing is the module's own word.
+        _ if failure.written == Written::Complete => Kind::NotConfirmed,
         Cause::Wire(WireError::Gone) => Kind::ModuleGone,
         Cause::Wire(WireError::Cancelled) => Kind::Interrupted,
         Cause::Wire(WireError::Failed(_)) => Kind::LinkFailed,

@@ -72,13 +72,14 @@ fn ports(topology: &TopologyPath, _vid: u16, _pid: u16) -> Vec<UsbPort> {
     sysfs::ports(std::path::Path::new("/sys"), topology)
 }
 
-/// Elsewhere ports are matched by id, which is certain only while one such module is attached.
+/// Elsewhere ports are matched by id, which is certain only while one such module is attached. A port whose
+/// interface the system does not name is a CDC-ACM one, and those are bound at 0.
 #[cfg(not(target_os = "linux"))]
 fn ports(_topology: &TopologyPath, vid: u16, pid: u16) -> Vec<UsbPort> {
     let listed = serialport::available_ports().unwrap_or_default();
     let ours = listed.into_iter().filter_map(|port| match port.port_type {
         serialport::SerialPortType::UsbPort(usb) if usb.vid == vid && usb.pid == pid => Some(UsbPort {
-            interface: 0,
+            interface: usb.interface.unwrap_or(0),
             path: PathBuf::from(port.port_name),
         }),
         _ => None,
