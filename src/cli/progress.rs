@@ -47,7 +47,7 @@ impl Screen {
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template(
-            "    {msg:<22} {bar:30} {bytes:>10} of {total_bytes} {bytes_per_sec}",
+            "    {msg:<22} {bar:30} {decimal_bytes:>10} of {decimal_total_bytes}, {decimal_bytes_per_sec}",
         );
         if let Ok(style) = style {
             bar.set_style(style);
@@ -76,7 +76,6 @@ impl Screen {
             }
             EventKind::Finished { .. } => {
                 self.image_done();
-                self.bar.finish_and_clear();
             }
         }
     }
@@ -110,6 +109,7 @@ impl Screen {
 
     fn image_done(&mut self) {
         if let Some(image) = self.image.take() {
+            self.bar.finish_and_clear();
             let seconds = image.began.elapsed().as_secs_f64();
             self.line(&format!(
                 "    {:<22} {:>10}  {seconds:.1} s",
