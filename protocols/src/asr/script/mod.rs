@@ -58,12 +58,14 @@ pub(super) enum Expected {
 pub(super) enum Purpose {
     /// Questions and the like.
     Ask,
-    /// Loading helper code and running it.
-    Call,
-    /// Handing a table to the flasher.
-    Partition,
-    /// Changing this partition.
-    Change(String),
+    /// Loading and running this helper of the plan.
+    Call(usize),
+    /// Handing this helper of the plan, a table, to the flasher.
+    Partition(usize),
+    /// Erasing this partition.
+    Erase(String),
+    /// Writing these bytes of this image of the plan.
+    Flash { image: usize, bytes: Range<u64> },
 }
 
 impl Script {

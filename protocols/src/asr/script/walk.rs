@@ -1,5 +1,6 @@
 //! The script understood: every line is one we run, every download is used, every image fits.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Expected, FILE, Line, Purpose};
@@ -25,43 +26,39 @@ pub(super) fn walk(bytes: &[u8], lines: &mut [Line]) -> Result<Understood, Forma
         expandable: MOST_EXPANDED,
         ..Walk::default()
     };
-    let mut download = None;
+    // The download that waits for the command that uses it, with what came between.
+    let mut download: Option<Vec<usize>> = None;
     for at in 0..lines.len() {
-        let line = lines[at].clone();
-        let used = match line.command.split_once(':').unwrap_or((&line.command, "")) {
-            ("download", _) if download.is_some() => {
+        let line = &lines[at];
+        match (
+            line.command.split_once(':').unwrap_or((&line.command, "")),
+            &mut download,
+        ) {
+            (("download", _), None) => download = Some(vec![at]),
+            (("download", _), Some(_)) => {
                 return Err(corrupt(
                     FILE,
                     format!("the download before `{}` is not used", line.command),
                 ));
             }
-            ("download", _) => {
-                download = Some(at);
-                continue;
+            (("verify", ""), Some(waiting)) => waiting.push(at),
+            ((word @ ("call" | "nop" | "partition" | "flash" | "verify"), argument), _) => {
+                let waiting = download.take().unwrap_or_default();
+                let payload = waiting.first().and_then(|&start| lines[start].payload.clone());
+                let payload = payload.and_then(|place| bytes.get(place));
+                let payload = payload.ok_or_else(|| corrupt(FILE, format!("`{word}` without download")))?;
+                let purpose = walk.use_download(word, argument, payload)?;
+                for place in waiting.into_iter().chain([at]) {
+                    lines[place].purpose = purpose.clone();
+                }
             }
-            ("verify", "") if download.is_some() => continue,
-            (word @ ("call" | "nop" | "partition" | "flash" | "verify"), argument) => {
-                let start = download
-                    .take()
-                    .ok_or_else(|| corrupt(FILE, format!("`{word}` without download")))?;
-                let payload = lines[start]
-                    .payload
-                    .clone()
-                    .and_then(|place| bytes.get(place))
-                    .unwrap_or_default();
-                (start, walk.use_download(word, argument, payload)?)
-            }
-            (word, argument) => (at, walk.command(word, argument, &line.expected)?),
-        };
-        let (start, purpose) = used;
-        lines[start..=at]
-            .iter_mut()
-            .for_each(|line| line.purpose = purpose.clone());
+            ((word, argument), _) => lines[at].purpose = walk.command(word, argument, &line.expected)?,
+        }
     }
-    if download.is_some() {
-        return Err(corrupt(FILE, "its last download is not used"));
+    match download {
+        Some(_) => Err(corrupt(FILE, "its last download is not used")),
+        None => walk.finish(),
     }
-    walk.finish()
 }
 
 #[derive(Default)]
@@ -98,7 +95,7 @@ impl Walk {
             ("useflash", name) => check_name("flash", name, LONGEST_VARIABLE)?,
             ("erase", partition) => {
                 self.rehearsal.erase(partition)?;
-                return Ok(Purpose::Change(partition.to_owned()));
+                return Ok(Purpose::Erase(partition.to_owned()));
             }
             (word, _) => return Err(unsupported(format!("{FILE}: `{word}`"), refusal(word))),
         }
@@ -112,8 +109,7 @@ impl Walk {
                 let name = format!("helper {}", self.helpers.len() + 1);
                 fip::check(&format!("{FILE}: {name}"), payload)?;
                 self.rehearsal.call();
-                self.helpers.push(ram(name, payload));
-                Ok(Purpose::Call)
+                Ok(Purpose::Call(self.helper(name, payload)))
             }
             ("partition", "") => {
                 let table = Table::parse(&format!("{FILE}: table"), payload)?;
@@ -122,18 +118,20 @@ impl Walk {
                     Table::Partitions(_) => "partition table",
                 };
                 self.rehearsal.partition(name, &table)?;
-                self.helpers.push(ram(name.to_owned(), payload));
-                Ok(Purpose::Partition)
+                Ok(Purpose::Partition(self.helper(name.to_owned(), payload)))
             }
+            // The image is listed when its last segment is known.
             ("flash", partition) => {
-                self.flash(partition, payload)?;
-                Ok(Purpose::Change(partition.to_owned()))
+                let bytes = self.flash(partition, payload)?;
+                let image = self.images.len();
+                Ok(Purpose::Flash { image, bytes })
             }
             (word, _) => Err(corrupt(FILE, format!("`{word}:{argument}` after a download"))),
         }
     }
 
-    fn flash(&mut self, partition: &str, payload: &[u8]) -> Result<(), FormatError> {
+    /// Which bytes of its image a segment brings.
+    fn flash(&mut self, partition: &str, payload: &[u8]) -> Result<Range<u64>, FormatError> {
         let what = format!("{FILE}: segment for `{partition}`");
         if self.run.as_ref().is_none_or(|run| run.partition != partition) {
             self.close_run();
@@ -143,7 +141,10 @@ impl Walk {
                 end: Some(0),
             });
         }
-        let Some(run) = &mut self.run else { return Ok(()) };
+        let Some(run) = &mut self.run else {
+            return Ok(0..0);
+        };
+        let before = run.data.len() as u64;
         if Sparse::is_sparse(payload) {
             let sparse = Sparse::parse(&what, payload, self.expandable, Reader::Flasher)?;
             self.rehearsal
@@ -161,20 +162,31 @@ impl Walk {
             run.end = Some(data.end);
             self.expandable = self.expandable.saturating_sub(data.end - data.start);
             sparse.append_data(&mut run.data);
-            Ok(())
         } else if payload.first() == Some(&LZMA) && payload.len() > LZMA_HEADER {
             run.end = None;
             run.data.extend_from_slice(payload);
             self.compressed = true;
-            self.rehearsal.flash_segment(&what, partition, 1)
+            self.rehearsal.flash_segment(&what, partition, 1)?;
         } else {
             let found = format!("it begins with {:02X?}", &payload[..payload.len().min(4)]);
-            Err(FormatError::NotThis {
+            return Err(FormatError::NotThis {
                 what,
                 expected: "a sparse or LZMA segment",
                 found,
-            })
+            });
         }
+        Ok(before..run.data.len() as u64)
+    }
+
+    /// Keeps what only goes to RAM; returns its place among the helpers.
+    fn helper(&mut self, name: String, payload: &[u8]) -> usize {
+        self.helpers.push(Image {
+            name,
+            target: String::new(),
+            data: Arc::from(payload),
+            production: false,
+        });
+        self.helpers.len() - 1
     }
 
     fn close_run(&mut self) {
@@ -197,14 +209,5 @@ impl Walk {
             warnings.push("compressed segments cannot be compared with their partitions".to_owned());
         }
         Ok((self.images, self.helpers, warnings))
-    }
-}
-
-fn ram(name: String, payload: &[u8]) -> Image {
-    Image {
-        name,
-        target: String::new(),
-        data: Arc::from(payload),
-        production: false,
     }
 }

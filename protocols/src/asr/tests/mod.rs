@@ -1,10 +1,13 @@
 //! Whole exchanges on a virtual clock, against the real vectors.
 
 mod faults;
+mod frames;
 mod golden;
+mod modes;
 mod module;
 mod packages;
 mod scripts;
+mod sparse_images;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +84,16 @@ pub(crate) fn hello() -> Plan {
         .flash("app.bin", "user_app", b"HELLO")
         .plan()
         .expect("a good package")
+}
+
+/// The module after a session with these options, and how it went.
+pub(crate) fn wire_of(
+    plan: &Plan,
+    mut module: Module,
+    options: &Options,
+) -> (Module, Result<Report, Failure>) {
+    let result = write(&mut module, plan, options);
+    (module, result)
 }
 
 /// Runs a whole session.

@@ -60,8 +60,6 @@ pub(crate) struct Module {
     /// Largest data frame, in payload bytes.
     pub largest_frame: usize,
     instead: Vec<(String, usize, Instead)>,
-    stage_b_after: usize,
-    calls: usize,
     expected: Option<(usize, Vec<u8>)>,
     frame: Vec<u8>,
     escaped: bool,
@@ -100,8 +98,6 @@ impl Module {
             largest_send: 0,
             largest_frame: 0,
             instead: Vec::new(),
-            stage_b_after: 2,
-            calls: 0,
             expected: None,
             frame: Vec::new(),
             escaped: false,
@@ -276,7 +272,13 @@ impl Module {
 
     fn answer(&mut self, command: &str) {
         if let Some(variable) = command.strip_prefix("getvar:") {
-            let value = match (variable, self.calls >= self.stage_b_after) {
+            let calls = self
+                .commands()
+                .iter()
+                .filter(|text| matches!(**text, "call" | "nop"))
+                .count();
+            let boot2 = self.variables["platform"] == "AROM-TINY-BOOT2";
+            let value = match (variable, calls >= 2 || boot2) {
                 ("max-download-size", false) => "\t 0xf000",
                 ("max-download-size", true) => "\t 0x100000",
                 _ => self.variables.get(variable).copied().unwrap_or_default(),
@@ -288,7 +290,6 @@ impl Module {
             self.expected = Some((size, Vec::new()));
             return self.reply(&format!("DATA{size:08x}"));
         }
-        self.calls += usize::from(command == "call");
         if command == "complete" {
             self.reply("PROG100");
         }

@@ -1,13 +1,14 @@
 //! One module is written. Read from [`Session::run`] downwards, this is the protocol's page:
 //! specs/asr-aboot.md §5.2 for what each entry becomes on the wire, §10 for a whole transcript.
 
+mod entries;
+mod script;
+
 use std::time::Duration;
 
 use super::aboot::{chip_name, number, patience};
 use super::link::Link;
-use super::plan::{Action, Condition, Entry, Image, Plan, Route, rehearse, selection};
-use super::script::{Expected, Line, Purpose, Script};
-use super::sparse::Segments;
+use super::plan::{Image, Plan, Route};
 use crate::{Cause, Failure, FormatError, Phase, Progress, Wire, WireError, Written};
 
 /// The value of `platform` when the download is served by the second stage in flash instead of the boot ROM.
@@ -19,8 +20,6 @@ const BOOT2_TAKES_NOP: &str = "2021.01.17";
 const BOOT2_PRODUCTS: &str = "arom|arom-tiny";
 /// The boot ROM for which scripts say `nop` instead of `call`. Source: §4.4 (V-lin, V-tiny).
 const SCRIPT_NOP_BOOTROM: &str = "2019.01.15";
-/// Partition types that must be erased before they are written. Source: §5.2 (V).
-const ERASED_FIRST: [&str; 2] = ["ubi", "ext4"];
 /// The phases of a session, in order.
 const ORDER: [Phase; 6] = [
     Phase::Sync,
@@ -183,58 +182,6 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    fn run_entries(&mut self, entries: &[Entry]) -> Result<(), Cause> {
-        let bootrom = self.chip.version_bootrom.clone();
-        let selected = || selection(entries, Some(&bootrom), self.options.production);
-        rehearse(selected()).map_err(|why| wrong_chip(&bootrom, &why))?;
-        let selected: Vec<&Entry> = selected().collect();
-        for entry in selected {
-            match &entry.action {
-                Action::Require(condition) => self.require(condition)?,
-                Action::Reject(condition) => self.reject(condition)?,
-                Action::Progress(weight) => self.plain(&format!("progress:{weight:08x}"))?,
-                Action::Call(image) => self.call(image)?,
-                Action::Partition(image, _) => self.partition(image)?,
-                Action::Erase(partition) => self.erase(partition)?,
-                Action::Flash(image) => self.flash(image)?,
-                Action::Go => self.plain("go")?,
-                Action::Enable => self.plain("enable")?,
-            }
-        }
-        Ok(())
-    }
-
-    fn require(&mut self, wanted: &Condition) -> Result<(), Cause> {
-        let actual = self.ask(&wanted.variable)?;
-        let wanted = match wanted.variable.as_str() {
-            "product" if self.chip.platform == BOOT2 => &Condition {
-                value: BOOT2_PRODUCTS.into(),
-                ..wanted.clone()
-            },
-            _ => wanted,
-        };
-        match wanted.matches(&actual) {
-            true => Ok(()),
-            false => Err(differs(
-                &wanted.variable,
-                &actual,
-                &format!("requires `{}`", wanted.value),
-            )),
-        }
-    }
-
-    fn reject(&mut self, unwanted: &Condition) -> Result<(), Cause> {
-        let actual = self.ask(&unwanted.variable)?;
-        match unwanted.matches(&actual) {
-            false => Ok(()),
-            true => Err(differs(
-                &unwanted.variable,
-                &actual,
-                &format!("rejects `{}`", unwanted.value),
-            )),
-        }
-    }
-
     fn ask(&mut self, variable: &str) -> Result<String, Cause> {
         self.doing = format!("asking the module for `{variable}`");
         let value = self.link.variable(variable)?;
@@ -251,96 +198,12 @@ impl Session<'_, '_> {
         self.link.command(command, patience::QUESTION).map(drop)
     }
 
-    fn call(&mut self, image: &Image) -> Result<(), Cause> {
-        self.enter(Phase::LoadHelper, &format!("loading `{}` into RAM", image.name));
-        if self.calls == Calls::Skip {
-            self.link
-                .note(&format!("`{}` is not needed: boot2 serves", image.name));
-            return Ok(());
-        }
-        self.load(image)?;
-        self.link.command("verify", patience::VERIFY)?;
-        self.doing = format!("starting `{}`", image.name);
-        self.start_helper()
-    }
-
     fn start_helper(&mut self) -> Result<(), Cause> {
         if self.calls == Calls::Nop {
             return self.link.optional("nop", false).map(drop);
         }
         self.link.command_across_silence("call", patience::CALL, false)?;
         self.just_called = true;
-        Ok(())
-    }
-
-    fn partition(&mut self, image: &Image) -> Result<(), Cause> {
-        self.enter(
-            Phase::LoadHelper,
-            &format!("handing `{}` to the flasher", image.name),
-        );
-        self.load(image)?;
-        self.link.command("partition", patience::PARTITION).map(drop)
-    }
-
-    /// Downloads an image to RAM.
-    fn load(&mut self, image: &Image) -> Result<(), Cause> {
-        let most = self.max_download_size()?;
-        let size = image.data.len() as u64;
-        let len = u32::try_from(size)
-            .ok()
-            .filter(|&len| len <= most)
-            .ok_or_else(|| {
-                Cause::Unsupported(format!(
-                    "not enough download area: `{}` has {size} bytes, {most} fit",
-                    image.name
-                ))
-            })?;
-        self.written_at_least_helpers();
-        self.link
-            .download(len, std::iter::once(&image.data[..]), self.data_patience())?;
-        self.acknowledged(image, size);
-        Ok(())
-    }
-
-    fn erase(&mut self, partition: &str) -> Result<(), Cause> {
-        self.enter(Phase::Write, &format!("erasing `{partition}`"));
-        self.flash_changes(partition);
-        self.link
-            .command(&format!("erase:{partition}"), patience::WORK)
-            .map(drop)
-    }
-
-    fn flash(&mut self, image: &Image) -> Result<(), Cause> {
-        let partition = image.target.as_str();
-        self.enter(
-            Phase::Write,
-            &format!("preparing to write `{}` to `{partition}`", image.name),
-        );
-        let most = self.max_download_size()?;
-        let kind = self.link.optional(
-            &format!("getvar:partition-type:{partition}"),
-            self.work_is_queued(),
-        )?;
-        if kind.is_some_and(|kind| ERASED_FIRST.contains(&kind.as_str())) {
-            self.erase(partition)?;
-        }
-        let segments = Segments::new(&image.data, most).ok_or_else(|| Cause::Malformed {
-            sent: "getvar:max-download-size".into(),
-            answer: format!("{most} bytes, in which no block fits"),
-        })?;
-        self.acknowledged(image, 0);
-        let mut start = 0;
-        for segment in segments {
-            self.doing = format!("writing `{}` to `{partition}` at {start:#x}", image.name);
-            self.written_at_least_helpers();
-            let pieces = segment.pieces.iter().map(|piece| &piece[..]);
-            self.link.download(segment.len, pieces, self.data_patience())?;
-            self.flash_changes(&image.name);
-            self.link.command(&format!("flash:{partition}"), patience::WORK)?;
-            self.count(segment.image_end - start);
-            start = segment.image_end;
-            self.acknowledged(image, start);
-        }
         Ok(())
     }
 
@@ -381,97 +244,6 @@ impl Session<'_, '_> {
             .and_then(|()| self.link.disconnect())
         {
             Err(cause @ Cause::Wire(WireError::Cancelled)) => Err(cause),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The script route: the lines are sent as they are.
-impl Session<'_, '_> {
-    fn run_script(&mut self, script: &Script) -> Result<(), Cause> {
-        let actual = &self.chip.version_bootrom;
-        if let Some(wanted) = script.version_bootrom().filter(|wanted| !wanted.contains(actual)) {
-            return Err(differs(
-                "version-bootrom",
-                actual,
-                &format!("requires `{}`", wanted.join("|")),
-            ));
-        }
-        for line in &script.lines {
-            let skipped = line.purpose == Purpose::Call && self.calls == Calls::Skip;
-            if !skipped {
-                self.run_line(script, line)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn run_line(&mut self, script: &Script, line: &Line) -> Result<(), Cause> {
-        let command = line.command.as_str();
-        let (phase, doing) = match &line.purpose {
-            Purpose::Ask => (self.phase, format!("sending `{command}`")),
-            Purpose::Call => (Phase::LoadHelper, format!("loading helper code: `{command}`")),
-            Purpose::Partition => (
-                Phase::LoadHelper,
-                format!("handing a table to the flasher: `{command}`"),
-            ),
-            Purpose::Change(partition) => (Phase::Write, format!("writing `{partition}`: `{command}`")),
-        };
-        self.enter(phase, &doing);
-        if let Some(place) = &line.payload {
-            let payload = script.bytes.get(place.clone()).unwrap_or_default();
-            self.written_at_least_helpers();
-            let patience = self.data_patience();
-            self.link
-                .download(payload.len() as u32, std::iter::once(payload), patience)?;
-            if let Purpose::Change(_) = line.purpose {
-                self.count(payload.len() as u64);
-            }
-            return Ok(());
-        }
-        match (
-            command.split_once(':').map_or(command, |(word, _)| word),
-            &line.purpose,
-        ) {
-            ("call" | "nop", _) => self.start_helper(),
-            ("verify", _) => self.link.command(command, patience::VERIFY).map(drop),
-            ("partition", _) => self.link.command(command, patience::PARTITION).map(drop),
-            (_, Purpose::Change(partition)) => {
-                self.flash_changes(partition);
-                self.link.command(command, patience::WORK).map(drop)
-            }
-            ("getvar", _) => self.compare(command, &line.expected),
-            _ => self.link.command(command, patience::QUESTION).map(drop),
-        }
-    }
-
-    /// Asks for a variable and compares it. Source: §5.4: aboot-tiny's rules.
-    fn compare(&mut self, question: &str, expected: &Expected) -> Result<(), Cause> {
-        let variable = question.trim_start_matches("getvar:");
-        let actual = match variable {
-            "max-download-size" => return self.compare_size(expected),
-            _ => self.ask(variable)?,
-        };
-        let boot2_product = variable == "product" && self.chip.platform == BOOT2;
-        match expected {
-            Expected::OneOf(_) if boot2_product && BOOT2_PRODUCTS.split('|').any(|one| one == actual) => {
-                Ok(())
-            }
-            Expected::OneOf(values) if !values.contains(&actual) => Err(differs(
-                variable,
-                &actual,
-                &format!("requires `{}`", values.join("|")),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn compare_size(&mut self, expected: &Expected) -> Result<(), Cause> {
-        let most = self.max_download_size()?;
-        match expected {
-            Expected::AtLeast(least) if most < *least => Err(Cause::Unsupported(format!(
-                "the module takes downloads of {most} bytes, {least} are needed"
-            ))),
             _ => Ok(()),
         }
     }
@@ -534,12 +306,6 @@ impl Session<'_, '_> {
 
 fn refused(why: FormatError) -> Cause {
     Cause::Unsupported(why.to_string())
-}
-
-fn wrong_chip(bootrom: &str, why: &FormatError) -> Cause {
-    Cause::WrongChip {
-        why: format!("nothing in it can be run on boot ROM {}: {why}", named(bootrom)),
-    }
 }
 
 fn differs(variable: &str, actual: &str, wants: &str) -> Cause {

@@ -1,0 +1,13 @@
+//! No container makes the check panic.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use qpyflash_protocols::asr::fip;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = fip::check("fuzz", bytes);
+    let _ = fip::check(
+        "fuzz",
+        &[&fip::MAGIC[..], &[0x78, 0x56, 0x34, 0x12], bytes].concat(),
+    );
+});
