@@ -19,19 +19,20 @@ pub fn conduct<T: Send + 'static>(
         .enable_all()
         .build()
         .map_err(|error| internal(format!("cannot start the conductor: {error}")))?;
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("module".into()).spawn(move || {
-        // A panic must not leave the conductor waiting.
-        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
-    });
-    thread.map_err(|error| internal(format!("cannot start a thread: {error}")))?;
-
     let ended = runtime.block_on(async {
-        let mut receiver = receiver;
+        // Before the work begins: a wish that nobody listens to ends the process without a word.
+        let mut wishes =
+            StopWishes::listen().map_err(|error| internal(format!("cannot listen for Ctrl-C: {error}")))?;
+        let (sender, mut receiver) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("module".into()).spawn(move || {
+            // A panic must not leave the conductor waiting.
+            let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+        });
+        thread.map_err(|error| internal(format!("cannot start a thread: {error}")))?;
         loop {
             tokio::select! {
-                ended = &mut receiver => break ended,
-                () = interrupted() => {
+                ended = &mut receiver => break Ok::<_, Error>(ended),
+                () = wishes.next() => {
                     if cancel.is_set() {
                         // Nobody knows how far the run has come: the code says the worst.
                         std::process::exit(12);
@@ -40,7 +41,7 @@ pub fn conduct<T: Send + 'static>(
                 }
             }
         }
-    });
+    })?;
     match ended {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(panic)) => {
@@ -52,24 +53,44 @@ pub fn conduct<T: Send + 'static>(
     }
 }
 
-/// Resolves when somebody wants the program to stop.
+/// Ctrl-C and SIGTERM, heard from the moment this exists.
 #[cfg(unix)]
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
+struct StopWishes {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopWishes {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(StopWishes {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Resolves when somebody wants the program to stop.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }
 
-#[cfg(not(unix))]
-async fn interrupted() {
-    let _ = tokio::signal::ctrl_c().await;
+/// Ctrl-C, heard from the moment this exists.
+#[cfg(windows)]
+struct StopWishes(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl StopWishes {
+    fn listen() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(StopWishes)
+    }
+
+    /// Resolves when somebody wants the program to stop.
+    async fn next(&mut self) {
+        let _ = self.0.recv().await;
+    }
 }
