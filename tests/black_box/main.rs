@@ -1,0 +1,18 @@
+//! Black-box tests: the built `qpyflash` against virtual modules over pseudo-terminals. Each looks at what a person
+//! or a script would see (stdout, stderr, exit code) and at what the module holds afterwards.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up fails"
+)]
+
+mod bench;
+mod faults;
+mod harness;
+mod interrupts;
+mod neighbours;
+mod refusals;
+mod run_mode;
+mod writes;

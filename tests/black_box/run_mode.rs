@@ -1,0 +1,305 @@
+//! The way from run mode to download mode: modules that are busy, slow, deaf, stubborn, or come back as they should
+//! not.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use qpyflash_virtual::{
+    AsrModule, AsrModuleBuilder, AtOptions, Mode, QdownloadReply, ReplOptions, Role, VirtualBus,
+};
+
+use crate::bench::{Bench, NEW, OLD, PATIENCE, Untouched, assert_holds, firmware};
+use crate::harness::each;
+
+fn module_with(at: &AtOptions) -> AsrModuleBuilder {
+    AsrModule::builder(OLD).at(at.clone())
+}
+
+#[test]
+fn writes_modules_of_every_manner() {
+    let standard = AtOptions::default;
+    let cases = [
+        (
+            "0.1",
+            AtOptions {
+                echo: false,
+                ..standard()
+            },
+        ),
+        (
+            "0.1",
+            AtOptions {
+                unsolicited: true,
+                ..standard()
+            },
+        ),
+        (
+            "0.1",
+            AtOptions {
+                busy_commands: 2,
+                ..standard()
+            },
+        ),
+        (
+            "0.2",
+            AtOptions {
+                reply_delay: Duration::from_millis(150),
+                ..standard()
+            },
+        ),
+        (
+            "0.2",
+            AtOptions {
+                boots_for: Duration::from_secs(1),
+                ..standard()
+            },
+        ),
+        (
+            "0.1",
+            AtOptions {
+                qdownload: QdownloadReply::CutOff,
+                ..standard()
+            },
+        ),
+        (
+            "0.1",
+            AtOptions {
+                qdownload: QdownloadReply::Silent,
+                ..standard()
+            },
+        ),
+        (
+            "0.1",
+            AtOptions {
+                leaves_after: Duration::from_millis(600),
+                ..standard()
+            },
+        ),
+        // The guard time of `+++` is the module's: it cannot be shortened.
+        (
+            "1",
+            AtOptions {
+                data_mode: true,
+                ..standard()
+            },
+        ),
+    ];
+    each(&cases, |(scale, at)| {
+        let bench = Bench::new();
+        let module = bench.attach(module_with(at));
+        bench
+            .say("write fw.zip --json")
+            .scale(scale)
+            .end()
+            .expect_written("confirmed");
+        assert_holds(&module, firmware());
+        assert_eq!(module.counters().diag_bytes, 0);
+    });
+}
+
+#[test]
+fn a_module_that_does_not_reach_download_mode_is_left_as_it_is() {
+    let reply = |qdownload| {
+        AsrModule::builder(OLD).at(AtOptions {
+            qdownload,
+            ..AtOptions::default()
+        })
+    };
+    let never = Duration::from_secs(600);
+    let cases: [(&str, AsrModuleBuilder, &str); 4] = [
+        (
+            "refuses",
+            reply(QdownloadReply::Error),
+            "refused `AT+QDOWNLOAD=1`: ERROR",
+        ),
+        ("stays", reply(QdownloadReply::OkButStays), "still in run mode"),
+        (
+            "never appears",
+            AsrModule::builder(OLD).boot_times(Duration::ZERO, never),
+            "no download port appeared",
+        ),
+        (
+            "appears elsewhere",
+            AsrModule::builder(OLD).download_topology("1-4.3"),
+            "no download port appeared",
+        ),
+    ];
+    for (name, builder, words) in cases {
+        let bench = Bench::new();
+        let module = bench.attach(builder);
+        let before = module.flash();
+        let outcome = bench
+            .say("write fw.zip --json")
+            .end()
+            .expect(9, "module.download-mode", "nothing");
+        assert_eq!(outcome["error"]["phase"], "enter-download", "{name}");
+        assert!(
+            outcome["error"]["message"].as_str().unwrap().contains(words),
+            "{outcome:#}"
+        );
+        assert_eq!(module.bytes_received_in_download_mode(), 0, "{name}");
+        assert!(module.flash().bytes() == before.bytes(), "{name}");
+    }
+}
+
+#[test]
+fn a_silent_at_port_is_an_error_unless_the_repl_speaks() {
+    let silent = AtOptions {
+        silent: true,
+        ..AtOptions::default()
+    };
+    let factory = "EC600NCNLAR03A07M08";
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(factory).at(silent.clone()));
+    let untouched = Untouched::now(&module);
+    let ended = bench.say("write fw.zip --json").end();
+    ended.expect(4, "module.silent", "nothing");
+    untouched.assert();
+    drop(module);
+
+    let module = bench.attach(module_with(&silent));
+    let identified = bench.say("identify --json").end().json();
+    assert_eq!(identified["identity"]["source"], "repl");
+    assert_eq!(identified["identity"]["ordering_code"], "EC600NCNLA");
+    // Only AT leads to download mode, and nobody listens there.
+    let before = module.flash();
+    let ended = bench.say("write fw.zip --json").end();
+    ended.expect(9, "module.download-mode", "nothing");
+    assert!(module.flash().bytes() == before.bytes());
+}
+
+#[test]
+fn the_repl_identifies_a_module_whose_program_runs_and_the_program_runs_again() {
+    let silent = AtOptions {
+        silent: true,
+        ..AtOptions::default()
+    };
+    let busy = ReplOptions {
+        running_script: true,
+        ..ReplOptions::default()
+    };
+    let bench = Bench::new();
+    let module = bench.attach(module_with(&silent).repl(busy));
+    let identified = bench.say("identify --json").scale("0.5").end().json();
+    assert_eq!(identified["identity"]["revision_text"], OLD);
+    assert_eq!(identified["identity"]["program_stopped"], true);
+    let deadline = Instant::now() + PATIENCE;
+    while !module.is_script_running() {
+        assert!(Instant::now() < deadline, "the program does not run again");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn any_port_of_a_module_stands_for_the_module() {
+    for role in [Role::Diag, Role::At, Role::Modem, Role::Repl] {
+        let bench = Bench::new();
+        let module = bench.attach(AsrModule::builder(OLD));
+        let port = module.tty(role).unwrap();
+        bench
+            .qpyflash(&["write", "fw.zip", "--json", "--port", port.to_str().unwrap()])
+            .end()
+            .expect_written("confirmed");
+        assert_holds(&module, firmware());
+        assert_eq!(module.counters().diag_bytes, 0);
+    }
+}
+
+/// A port that belongs to no module on the bus, as a UART adapter's does not.
+fn unlisted(bench: &Bench, module: &AsrModule, role: Role, line: &str) -> crate::harness::Run {
+    let elsewhere = VirtualBus::create(bench.path().join("another bus")).unwrap();
+    let port = module.tty(role).unwrap();
+    let mut arguments: Vec<&str> = line.split_whitespace().collect();
+    arguments.extend(["--port", port.to_str().unwrap()]);
+    let mut run = bench.qpyflash(&arguments);
+    let (variable, bus) = elsewhere.environment();
+    run.0.env(variable, bus);
+    run
+}
+
+#[test]
+fn a_log_port_is_recognised_and_never_written_to() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(OLD));
+    let untouched = Untouched::now(&module);
+    let ended = unlisted(&bench, &module, Role::Diag, "write fw.zip --json")
+        .scale("1")
+        .end();
+    let outcome = ended.expect(4, "module.garbage", "nothing");
+    assert!(
+        outcome["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("log or diagnosis port")
+    );
+    assert_eq!(module.counters().diag_bytes, 0);
+    untouched.assert();
+}
+
+#[test]
+fn a_port_that_is_not_on_the_bus_is_asked_as_it_is() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(OLD));
+    let untouched = Untouched::now(&module);
+    for (role, source) in [(Role::At, "at"), (Role::Repl, "repl")] {
+        let identified = unlisted(&bench, &module, role, "identify --json").end().json();
+        assert_eq!(identified["identity"]["source"], source);
+        assert_eq!(identified["identity"]["ordering_code"], "EC600NCNLA");
+    }
+    untouched.assert();
+}
+
+#[test]
+fn a_loader_on_a_port_that_is_not_on_the_bus_is_written() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(OLD).starts_in_download());
+    let line = "write fw.zip --before none --oc EC600NCNLA --no-verify --json";
+    unlisted(&bench, &module, Role::Download, line)
+        .end()
+        .expect_written("written-unasked");
+    module.wait_for_revision(NEW, PATIENCE).unwrap();
+    assert_holds(&module, firmware());
+}
+
+#[test]
+fn enters_download_mode_and_says_where_to_go_on() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(OLD));
+    let entered = bench.say("enter-download --json").end();
+    assert_eq!(entered.code, Some(0), "{entered:#?}");
+    let port = module.tty(Role::Download).unwrap();
+    assert_eq!(module.mode(), Mode::Download);
+    assert_eq!(
+        entered.json()["port"].as_str().map(Path::new),
+        Some(port.as_path())
+    );
+    assert_eq!(module.bytes_received_in_download_mode(), 0);
+    bench
+        .qpyflash(&[
+            "write",
+            "fw.zip",
+            "--json",
+            "--before",
+            "none",
+            "--oc",
+            "EC600NCNLA",
+            "--port",
+            port.to_str().unwrap(),
+        ])
+        .end()
+        .expect_written("confirmed");
+    assert_holds(&module, firmware());
+}
+
+#[test]
+fn enter_download_says_so_when_the_module_stays() {
+    let bench = Bench::new();
+    let stays = AtOptions {
+        qdownload: QdownloadReply::Error,
+        ..AtOptions::default()
+    };
+    let _module = bench.attach(module_with(&stays));
+    let ended = bench.say("enter-download --json").end();
+    assert_eq!(ended.code, Some(9));
+    assert_eq!(ended.json()["error"]["code"], "module.download-mode");
+}
