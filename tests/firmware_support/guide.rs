@@ -78,10 +78,6 @@ pub fn asr_zip(revision: &str) -> Vec<u8> {
     Zip::new().tree("", &asr(revision)).done()
 }
 
-/// What a person is told of every package with radio data in it.
-pub const RFBIN: &str =
-    "the package writes `rfbin`, which may hold calibration, IMEI or network data of one single module";
-
 /// The five `.pac` files of a Unisoc build, from real pieces: a merged one, and parts of it.
 pub fn unisoc_build() -> Vec<(String, Vec<u8>)> {
     let whole = vector(REAL_PAC);

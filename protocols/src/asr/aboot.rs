@@ -129,7 +129,21 @@ pub fn chip_name(version_bootrom: &str) -> Option<&'static str> {
 impl Link<'_> {
     /// Sends a command and waits for its OKAY; returns the value after it.
     pub fn command(&mut self, text: &str, patience: Duration) -> Result<String, Cause> {
-        self.send_command(text)?;
+        self.clear_to_send(text)?;
+        self.command_now(text, patience)
+    }
+
+    /// Fails when work queued earlier has failed: then `text` must not be sent any more.
+    pub fn clear_to_send(&mut self, text: &str) -> Result<(), Cause> {
+        match self.unasked_refusal(text)? {
+            Some(why) => Err(unexpected("work queued earlier", Reply::Fail(why))),
+            None => Ok(()),
+        }
+    }
+
+    /// [`Link::command`] after [`Link::clear_to_send`].
+    pub fn command_now(&mut self, text: &str, patience: Duration) -> Result<String, Cause> {
+        self.send_frame(Kind::Command, text.as_bytes())?;
         match self.reply(text, patience)? {
             Reply::Okay(value) => Ok(value),
             other => Err(unexpected(text, other)),
@@ -192,23 +206,22 @@ impl Link<'_> {
         Ok(None)
     }
 
-    /// Downloads bytes to the module: announced, streamed, acknowledged.
-    pub fn download<'d>(
-        &mut self,
-        len: u32,
-        pieces: impl Iterator<Item = &'d [u8]>,
-        patience: Duration,
-    ) -> Result<String, Cause> {
-        let announced = format!("download:{len:08x}");
-        self.send_command(&announced)?;
-        match self.reply(&announced, patience)? {
-            Reply::Data(agreed) if agreed == len => {}
-            other => return Err(unexpected(&announced, other)),
+    /// Announces a download; the module is ready for it when this returns.
+    pub fn announce(&mut self, len: u32, patience: Duration) -> Result<(), Cause> {
+        let text = format!("download:{len:08x}");
+        self.send_command(&text)?;
+        match self.reply(&text, patience)? {
+            Reply::Data(agreed) if agreed == len => Ok(()),
+            other => Err(unexpected(&text, other)),
         }
+    }
+
+    /// Streams the announced bytes and waits until the module has them all.
+    pub fn deliver<'d>(&mut self, len: u32, pieces: impl Iterator<Item = &'d [u8]>) -> Result<(), Cause> {
         self.send_data(pieces)?;
         let sent = format!("{len} bytes");
         match self.reply(&sent, patience::STORED)? {
-            Reply::Okay(value) => Ok(value),
+            Reply::Okay(_) => Ok(()),
             other => Err(unexpected(&sent, other)),
         }
     }
@@ -223,9 +236,7 @@ impl Link<'_> {
     }
 
     fn send_command(&mut self, text: &str) -> Result<(), Cause> {
-        if let Some(why) = self.unasked_refusal()? {
-            return Err(unexpected("work queued earlier", Reply::Fail(why)));
-        }
+        self.clear_to_send(text)?;
         self.send_frame(Kind::Command, text.as_bytes())
     }
 }

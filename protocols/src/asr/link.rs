@@ -120,7 +120,7 @@ impl<'w> Link<'w> {
     /// Opens the link anew after silence, without preamble: the loader in the module may be another one now.
     /// Returns the answer to the command before the silence, if it comes after all. Source: §11 no. 9 (1).
     pub fn revive(&mut self) -> Result<Option<Reply>, Cause> {
-        self.note("no sign of life for 9 s, trying a new handshake");
+        self.note("no answer, trying a new handshake");
         let until = self.wire.now() + LINK_LOSS;
         self.late = None;
         while self.wire.now() < until {
@@ -225,9 +225,9 @@ impl<'w> Link<'w> {
 
     /// A FAIL that has already arrived though nothing was asked: what was queued earlier has failed.
     /// Source: §4.5 (V-img).
-    pub fn unasked_refusal(&mut self) -> Result<Option<String>, Cause> {
+    pub fn unasked_refusal(&mut self, next: &str) -> Result<Option<String>, Cause> {
         self.listen()?;
-        self.check_alive()?;
+        self.check_alive(next)?;
         Ok(self.refusal.take())
     }
 
@@ -254,7 +254,7 @@ impl<'w> Link<'w> {
             if let Some(why) = self.refusal.take() {
                 return Ok(Reply::Fail(why));
             }
-            self.check_alive()?;
+            self.check_alive(sent)?;
             let now = self.wire.now();
             let until = (began + patience).min(self.heard.max(began) + LINK_LOSS);
             if now >= until {
@@ -267,14 +267,14 @@ impl<'w> Link<'w> {
     }
 
     /// Fails when the loader has said that it runs no more.
-    fn check_alive(&self) -> Result<(), Cause> {
-        match self.log.last_words() {
-            Some(words) => Err(Cause::Malformed {
-                sent: "the last command".into(),
-                answer: format!("`{words}`"),
-            }),
-            None => Ok(()),
-        }
+    fn check_alive(&self, sent: &str) -> Result<(), Cause> {
+        let Some(words) = self.log.last_words() else {
+            return Ok(());
+        };
+        Err(Cause::Malformed {
+            sent: sent.to_owned(),
+            answer: format!("`{words}`"),
+        })
     }
 
     /// The next thing the module says, or nothing when `until` has come; then what has arrived is still taken in.

@@ -188,6 +188,9 @@ fn production_groups(rows: &[Row]) -> Result<Production, FormatError> {
 impl Row {
     fn entry(&self, package: &mut Package<'_>, production: bool) -> Result<Entry, FormatError> {
         let version_bootrom = self.text("version-bootrom")?;
+        for ignored in ["weight", "imageSize"] {
+            self.text(ignored)?;
+        }
         let image = |package: &mut Package<'_>| -> Result<(String, Arc<[u8]>), FormatError> {
             let name = self.required_text("image")?;
             let name = version_bootrom

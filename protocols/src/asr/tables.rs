@@ -24,15 +24,7 @@ const CRC_AT: usize = 0x888;
 
 /// Partitions that hold calibration, IMEI or network data of one single module. A package may touch them, as the
 /// vendor's own do, but a person is told. Source: §5.5 (1).
-const OF_ONE_MODULE: [&str; 7] = [
-    "rd",
-    "rfbin",
-    "nvm",
-    "nvmbak",
-    "factory",
-    "factory_a",
-    "factory_b",
-];
+const OF_ONE_MODULE: [&str; 6] = ["rd", "rfbin", "nvm", "factory", "factory_a", "factory_b"];
 
 /// What a `partition` entry downloads.
 #[derive(Debug, Clone)]

@@ -98,19 +98,14 @@ impl Session<'_, '_> {
                     image.name
                 ))
             })?;
-        self.written_at_least_helpers();
-        self.link
-            .download(len, std::iter::once(&image.data[..]), self.data_patience())?;
+        self.download(len, std::iter::once(&image.data[..]))?;
         self.acknowledged(image, size);
         Ok(())
     }
 
     fn erase(&mut self, partition: &str) -> Result<(), Cause> {
         self.enter(Phase::Write, &format!("erasing `{partition}`"));
-        self.flash_changes(partition);
-        self.link
-            .command(&format!("erase:{partition}"), patience::WORK)
-            .map(drop)
+        self.change(&format!("erase:{partition}"), partition)
     }
 
     fn flash(&mut self, image: &Image) -> Result<(), Cause> {
@@ -120,26 +115,22 @@ impl Session<'_, '_> {
             &format!("preparing to write `{}` to `{partition}`", image.name),
         );
         let most = self.max_download_size()?;
-        let kind = self.link.optional(
-            &format!("getvar:partition-type:{partition}"),
-            self.work_is_queued(),
-        )?;
-        if kind.is_some_and(|kind| ERASED_FIRST.contains(&kind.as_str())) {
-            self.erase(partition)?;
-        }
         let segments = Segments::new(&image.data, most).ok_or_else(|| Cause::Malformed {
             sent: "getvar:max-download-size".into(),
             answer: format!("{most} bytes, in which no block fits"),
         })?;
+        let question = format!("getvar:partition-type:{partition}");
+        let kind = self.link.optional(&question, self.work_is_queued())?;
+        if kind.is_some_and(|kind| ERASED_FIRST.contains(&kind.as_str())) {
+            self.erase(partition)?;
+        }
         self.acknowledged(image, 0);
         let mut start = 0;
         for segment in segments {
             self.doing = format!("writing `{}` to `{partition}` at {start:#x}", image.name);
-            self.written_at_least_helpers();
             let pieces = segment.pieces.iter().map(|piece| &piece[..]);
-            self.link.download(segment.len, pieces, self.data_patience())?;
-            self.flash_changes(&image.name);
-            self.link.command(&format!("flash:{partition}"), patience::WORK)?;
+            self.download(segment.len, pieces)?;
+            self.change(&format!("flash:{partition}"), &image.name)?;
             self.count(segment.image_end - start);
             start = segment.image_end;
             self.acknowledged(image, start);

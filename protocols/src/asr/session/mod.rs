@@ -261,30 +261,33 @@ impl Session<'_, '_> {
         }
     }
 
-    fn written_at_least_helpers(&mut self) {
+    /// Downloads bytes to RAM. From the first of them on the module is no longer as it was.
+    fn download<'d>(&mut self, len: u32, pieces: impl Iterator<Item = &'d [u8]>) -> Result<(), Cause> {
+        let queued = self.work_is_queued();
+        let patience = if queued {
+            patience::FLASHER_DATA
+        } else {
+            patience::ROM_DATA
+        };
+        self.link.announce(len, patience)?;
         if self.written == Written::Nothing {
             self.written = Written::HelpersOnly;
         }
+        self.link.deliver(len, pieces)
     }
 
-    /// A command that changes flash is about to be sent.
-    fn flash_changes(&mut self, image: &str) {
+    /// Sends a command that changes flash. From then on flash is no longer as it was.
+    fn change(&mut self, command: &str, image: &str) -> Result<(), Cause> {
+        self.link.clear_to_send(command)?;
         self.written = Written::Partial {
             image: image.to_owned(),
             bytes: self.bytes,
         };
+        self.link.command_now(command, patience::WORK).map(drop)
     }
 
     fn work_is_queued(&self) -> bool {
         matches!(self.written, Written::Partial { .. })
-    }
-
-    fn data_patience(&self) -> Duration {
-        if self.work_is_queued() {
-            patience::FLASHER_DATA
-        } else {
-            patience::ROM_DATA
-        }
     }
 
     /// Bytes of images were acknowledged.

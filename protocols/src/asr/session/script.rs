@@ -56,17 +56,14 @@ impl Session<'_, '_> {
             ("call" | "nop", _) => self.start_helper(),
             ("verify", _) => self.link.command(command, patience::VERIFY).map(drop),
             ("partition", _) => self.link.command(command, patience::PARTITION).map(drop),
-            ("erase" | "flash", _) => self.change(command, name, &line.purpose),
+            ("erase" | "flash", _) => self.flash_line(command, name, &line.purpose),
             _ => self.link.command(command, patience::QUESTION).map(drop),
         }
     }
 
     fn load_payload(&mut self, payload: &[u8], purpose: &Purpose) -> Result<(), Cause> {
         let plan = self.plan;
-        self.written_at_least_helpers();
-        let patience = self.data_patience();
-        self.link
-            .download(payload.len() as u32, std::iter::once(payload), patience)?;
+        self.download(payload.len() as u32, std::iter::once(payload))?;
         if let Purpose::Call(helper) | Purpose::Partition(helper) = purpose
             && let Some(helper) = plan.helpers.get(*helper)
         {
@@ -75,11 +72,9 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// A command that changes flash.
-    fn change(&mut self, command: &str, name: &str, purpose: &Purpose) -> Result<(), Cause> {
+    fn flash_line(&mut self, command: &str, name: &str, purpose: &Purpose) -> Result<(), Cause> {
         let plan = self.plan;
-        self.flash_changes(name);
-        self.link.command(command, patience::WORK)?;
+        self.change(command, name)?;
         if let Purpose::Flash { image, bytes } = purpose
             && let Some(image) = plan.images.get(*image)
         {

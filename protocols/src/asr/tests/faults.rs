@@ -21,7 +21,7 @@ fn steps() -> Vec<(&'static str, usize, Phase, Written)> {
         ("getvar:product", 1, CheckChip, Written::Nothing),
         ("progress:", 1, CheckChip, Written::Nothing),
         ("getvar:max-download-size", 1, LoadHelper, Written::Nothing),
-        ("download:", 1, LoadHelper, Written::HelpersOnly),
+        ("download:", 1, LoadHelper, Written::Nothing),
         ("data", 1, LoadHelper, Written::HelpersOnly),
         ("verify", 1, LoadHelper, Written::HelpersOnly),
         ("call", 1, LoadHelper, Written::HelpersOnly),
@@ -293,6 +293,47 @@ fn recovers_from_silence_after_call_by_one_new_handshake() {
             .count();
         assert_eq!(hellos, 2);
     }
+}
+
+#[test]
+fn waits_for_a_helper_that_keeps_the_module_from_answering() {
+    for nth in [1, 2] {
+        let asleep = Instead::Asleep(Duration::from_secs(14));
+        let mut module = Module::new().on("call", nth, asleep);
+        let report = run(&mut module, &hello()).unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(report.written, Written::Complete);
+        assert_eq!(
+            module.commands().iter().filter(|text| **text == "call").count(),
+            2,
+            "it is never repeated"
+        );
+    }
+}
+
+#[test]
+fn gives_up_when_the_answer_to_call_is_lost() {
+    let mut module = Module::new().on("call", 1, Instead::Dead);
+    let failure = fail(&mut module);
+    assert!(
+        matches!(&failure.cause, Cause::Silent { sent, .. } if sent == "call"),
+        "{failure}"
+    );
+    assert_eq!(
+        (failure.phase, failure.written),
+        (Phase::LoadHelper, Written::HelpersOnly)
+    );
+    assert!(module.now < Duration::from_secs(60));
+}
+
+#[test]
+fn erases_nothing_when_nothing_could_be_written() {
+    let plan = Maker::sdk()
+        .flash("bootloader.ubi", "bootloader", b"UBI#")
+        .plan()
+        .expect("good");
+    let mut module = Module::new().on("getvar:max", 5, Instead::Say(vec!["OKAY\t 0x800"]));
+    let failure = run(&mut module, &plan).expect_err("no block fits");
+    assert_eq!(failure.written, Written::HelpersOnly);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub(crate) enum Instead {
     SayMore(Vec<&'static str>),
     /// Its usual answer after this long; heartbeats go on.
     Late(Duration),
+    /// All it has to say only after this long.
+    Asleep(Duration),
     /// Nothing, but heartbeats go on.
     Mute,
     /// Nothing at all until greeted anew.
@@ -66,6 +68,7 @@ pub(crate) struct Module {
     inside: bool,
     outgoing: VecDeque<(Duration, Vec<u8>)>,
     next_heartbeat: Option<Duration>,
+    asleep_until: Duration,
     gone: bool,
     cancelled: bool,
     dead: Option<Instead>,
@@ -104,6 +107,7 @@ impl Module {
             inside: false,
             outgoing: VecDeque::new(),
             next_heartbeat: None,
+            asleep_until: Duration::ZERO,
             gone: false,
             cancelled: false,
             dead: None,
@@ -154,7 +158,8 @@ impl Module {
     }
 
     fn say(&mut self, after: Duration, frame: Vec<u8>) {
-        self.outgoing.push_back((self.now + after, frame));
+        self.outgoing
+            .push_back(((self.now + after).max(self.asleep_until), frame));
         self.outgoing.make_contiguous().sort_by_key(|(when, _)| *when);
     }
 
@@ -216,7 +221,8 @@ impl Module {
                 self.note(Heard::Hello(u16::from_be_bytes([high, low])));
                 let [high, low] = self.mtu.to_be_bytes();
                 self.say(Duration::from_millis(1), vec![0x7E, 0x7D, 0x22, high, low, 0x7E]);
-                self.next_heartbeat = self.heartbeats.then_some(self.now + Duration::from_millis(300));
+                let next = (self.now + Duration::from_millis(300)).max(self.asleep_until);
+                self.next_heartbeat = self.heartbeats.then_some(next);
             }
             [0, b'#', text @ ..] => {
                 let text = String::from_utf8(text.to_vec()).expect("a command is text");
@@ -262,6 +268,11 @@ impl Module {
                 words.iter().for_each(|text| self.reply(text));
             }
             Instead::Late(delay) => self.say(delay, b"~\x7d#OKAY~".to_vec()),
+            Instead::Asleep(how_long) => {
+                self.asleep_until = self.now + how_long;
+                self.next_heartbeat = self.next_heartbeat.map(|_| self.asleep_until);
+                self.answer(command);
+            }
             Instead::Mute => {}
             dead @ (Instead::Dead | Instead::DeadForEver) => self.dead = Some(dead),
             Instead::Log(text) => self.say(Duration::ZERO, [b"~", text.as_bytes(), b"~"].concat()),

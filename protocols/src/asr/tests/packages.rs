@@ -103,6 +103,8 @@ fn refuses_fields_of_the_wrong_type() {
         json!({"command": "go", "productionOnly": "true"}),
         json!({"command": "go", "productionOnly": 1}),
         json!({"command": "go", "version-bootrom": {}}),
+        json!({"command": "go", "weight": [1]}),
+        json!({"command": "go", "imageSize": true}),
     ] {
         let why = refusal(app().entry(entry.clone()));
         assert!(why.contains("is corrupt"), "{entry}: {why}");
@@ -228,18 +230,23 @@ fn refuses_flash_entries_without_a_flasher() {
 fn warns_of_what_a_person_should_know() {
     let plan = Maker::sdk()
         .flash("ReliableData.bin", "rd", b"rd")
+        .flash("nvm.bin", "nvm", b"nvm")
         .entry(json!({"command": "erase", "partition": "nvm"}))
         .entry(json!({"command": "erase", "partition": "factory"}))
         .plan()
         .expect("a good package");
     let warnings = plan.warnings().join("\n");
     for part in [
-        "writes `rd`",
+        "writes `nvm`",
         "erases `nvm`",
         "erases `factory`, `factory_a`, `factory_b`",
     ] {
         assert!(warnings.contains(part), "{part}: {warnings}");
     }
+    assert!(
+        !warnings.contains("`rd`"),
+        "every full package writes it: {warnings}"
+    );
     let mut bare = app();
     bare.entries
         .retain(|entry| entry["command"] != "partition" && entry["command"] != "require");
