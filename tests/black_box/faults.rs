@@ -146,8 +146,8 @@ fn a_fault_while_the_link_is_opened_leaves_nothing_written() {
 #[test]
 fn a_fault_while_helpers_are_loaded_leaves_flash_as_it_was() {
     fails_and_recovers(&[
-        (Download, 1, Silence, 4, "module.silent", "helpers-only"),
-        (Download, 1, refuse(), 4, "module.nak", "helpers-only"),
+        (Download, 1, Silence, 4, "module.silent", "nothing"),
+        (Download, 1, refuse(), 4, "module.nak", "nothing"),
         (Download, 2, nonsense(), 4, "module.garbage", "helpers-only"),
         (
             Download,
