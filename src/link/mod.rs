@@ -77,7 +77,7 @@ impl OpenError {
         let name = port.display().to_string();
         let text = error.to_string();
         // serialport has no kind for a lock that somebody else holds, and calls a forbidden port "no device".
-        match (error.kind(), std::fs::File::open(port).map_err(|e| e.kind())) {
+        match (error.kind(), is_serial(port).map_err(|why| why.kind())) {
             _ if text.contains("exclusive lock") || text.to_lowercase().contains("busy") => {
                 OpenError::Busy(name)
             }
@@ -85,7 +85,7 @@ impl OpenError {
             (serialport::ErrorKind::Io(Io::PermissionDenied), _) | (_, Err(Io::PermissionDenied)) => {
                 OpenError::Denied(name)
             }
-            _ if is_no_port(port) => OpenError::NotAPort(name),
+            (_, Ok(false)) => OpenError::NotAPort(name),
             _ => OpenError::Failed {
                 port: name,
                 why: text,
@@ -117,15 +117,19 @@ impl From<OpenError> for Error {
     }
 }
 
-/// A folder, a file or a device without line settings.
+/// Does it have line settings, as a folder, a file and a pipe have not? Opening it must not wait: a pipe without a
+/// writer and a line without a carrier would hold an ordinary open for ever.
 #[cfg(unix)]
-fn is_no_port(path: &Path) -> bool {
-    path.is_dir() || std::fs::File::open(path).is_ok_and(|file| rustix::termios::tcgetattr(file).is_err())
+fn is_serial(port: &Path) -> std::io::Result<bool> {
+    use rustix::fs::{Mode, OFlags, open};
+    let at_once = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = open(port, at_once, Mode::empty())?;
+    Ok(rustix::termios::tcgetattr(file).is_ok())
 }
 
 #[cfg(not(unix))]
-fn is_no_port(path: &Path) -> bool {
-    path.is_file() || path.is_dir()
+fn is_serial(port: &Path) -> std::io::Result<bool> {
+    std::fs::File::open(port).map(|_| !port.is_file() && !port.is_dir())
 }
 
 /// Opens a port, trying again for `patience` while it is busy or forbidden, as freshly enumerated ports are until
@@ -143,6 +147,7 @@ pub fn open_patiently(
     loop {
         match Serial::open(port, baud) {
             Ok(serial) => return Ok(serial),
+            Err(error @ OpenError::NotAPort(_)) => return Err(error),
             Err(error) if Instant::now() >= deadline || cancel.is_set() => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
