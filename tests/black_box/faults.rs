@@ -170,7 +170,7 @@ fn a_fault_while_helpers_are_loaded_leaves_flash_as_it_was() {
         (Data(9000), HELPER, Vanish, 4, "module.gone", "helpers-only"),
         (Data(9000), HELPER, PowerLoss, 4, "module.gone", "helpers-only"),
         (Data(9000), HELPER, refuse(), 4, "module.nak", "helpers-only"),
-        (AfterData, 1, LoseReply, 4, "module.silent", "helpers-only"),
+        (Verify, 1, LoseReply, 4, "module.silent", "helpers-only"),
         (AfterData, 2, refuse(), 4, "module.nak", "helpers-only"),
         (Verify, 1, Silence, 4, "module.silent", "helpers-only"),
         (Verify, 1, refuse(), 4, "module.nak", "helpers-only"),
@@ -224,16 +224,6 @@ fn what_fails_after_it_was_acknowledged_is_never_called_written() {
         (Complete, 1, Vanish, 10, "module.gone", "partial"),
         (Complete, 1, PowerLoss, 10, "module.gone", "partial"),
     ]);
-}
-
-/// Heartbeats go on, so the link is never lost: the command's own limit ends the wait.
-#[test]
-fn a_module_that_lives_and_never_answers_is_waited_for_only_so_long() {
-    let bench = Bench::new();
-    let module = bench.attach(module_with(&LoseReply, Call, 1));
-    let ended = bench.say("write fw.zip --json").scale("0.05").end();
-    ended.expect(4, "module.silent", "helpers-only");
-    recovers(&bench, &module);
 }
 
 #[test]

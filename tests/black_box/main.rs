@@ -9,10 +9,13 @@
 )]
 
 mod bench;
+mod commands;
 mod faults;
 mod harness;
 mod interrupts;
 mod neighbours;
+mod ports;
 mod refusals;
 mod run_mode;
+mod sdk;
 mod writes;

@@ -75,7 +75,7 @@ fn writes_modules_of_every_manner() {
                 ..standard()
             },
         ),
-        // The guard time of `+++` is the module's: it cannot be shortened.
+        // The guard time of `+++` is the module's: it cannot be shortened. It takes long, and once is enough.
         (
             "1",
             AtOptions {
@@ -87,100 +87,99 @@ fn writes_modules_of_every_manner() {
     each(&cases, |(scale, at)| {
         let bench = Bench::new();
         let module = bench.attach(module_with(at));
-        bench
-            .say("write fw.zip --json")
+        let (option, verdict) = match at.data_mode {
+            true => ("--no-verify", "written-unasked"),
+            false => ("", "confirmed"),
+        };
+        let ended = bench
+            .say(&format!("write fw.zip --json {option}"))
             .scale(scale)
-            .end()
-            .expect_written("confirmed");
+            .end();
+        ended.expect_written(verdict);
         assert_holds(&module, firmware());
         assert_eq!(module.counters().diag_bytes, 0);
     });
 }
 
+type Builder = fn() -> AsrModuleBuilder;
+
 #[test]
 fn a_module_that_does_not_reach_download_mode_is_left_as_it_is() {
-    let reply = |qdownload| {
-        AsrModule::builder(OLD).at(AtOptions {
+    fn replies(qdownload: QdownloadReply) -> AsrModuleBuilder {
+        module_with(&AtOptions {
             qdownload,
             ..AtOptions::default()
         })
-    };
-    let never = Duration::from_secs(600);
-    let cases: [(&str, AsrModuleBuilder, &str); 4] = [
-        (
-            "refuses",
-            reply(QdownloadReply::Error),
-            "refused `AT+QDOWNLOAD=1`: ERROR",
-        ),
-        ("stays", reply(QdownloadReply::OkButStays), "still in run mode"),
-        (
-            "never appears",
-            AsrModule::builder(OLD).boot_times(Duration::ZERO, never),
-            "no download port appeared",
-        ),
-        (
-            "appears elsewhere",
-            AsrModule::builder(OLD).download_topology("1-4.3"),
-            "no download port appeared",
-        ),
+    }
+    let cases: [(&str, Builder); 4] = [
+        ("refused `AT+QDOWNLOAD=1`: ERROR", || {
+            replies(QdownloadReply::Error)
+        }),
+        ("still in run mode", || replies(QdownloadReply::OkButStays)),
+        ("no download port appeared", || {
+            AsrModule::builder(OLD).boot_times(Duration::ZERO, Duration::from_secs(600))
+        }),
+        ("no download port appeared", || {
+            AsrModule::builder(OLD).download_topology("1-4.3")
+        }),
     ];
-    for (name, builder, words) in cases {
+    each(&cases, |(words, builder)| {
         let bench = Bench::new();
-        let module = bench.attach(builder);
+        let module = bench.attach(builder());
         let before = module.flash();
         let outcome = bench
             .say("write fw.zip --json")
             .end()
             .expect(9, "module.download-mode", "nothing");
-        assert_eq!(outcome["error"]["phase"], "enter-download", "{name}");
+        assert_eq!(outcome["error"]["phase"], "enter-download");
         assert!(
             outcome["error"]["message"].as_str().unwrap().contains(words),
             "{outcome:#}"
         );
-        assert_eq!(module.bytes_received_in_download_mode(), 0, "{name}");
-        assert!(module.flash().bytes() == before.bytes(), "{name}");
+        assert_eq!(module.bytes_received_in_download_mode(), 0);
+        assert!(module.flash().bytes() == before.bytes());
+    });
+}
+
+fn silent() -> AtOptions {
+    AtOptions {
+        silent: true,
+        ..AtOptions::default()
     }
 }
 
 #[test]
-fn a_silent_at_port_is_an_error_unless_the_repl_speaks() {
-    let silent = AtOptions {
-        silent: true,
-        ..AtOptions::default()
-    };
-    let factory = "EC600NCNLAR03A07M08";
+fn a_silent_at_port_without_a_repl_is_an_error() {
     let bench = Bench::new();
-    let module = bench.attach(AsrModule::builder(factory).at(silent.clone()));
+    let module = bench.attach(AsrModule::builder("EC600NCNLAR03A07M08").at(silent()));
     let untouched = Untouched::now(&module);
     let ended = bench.say("write fw.zip --json").end();
     ended.expect(4, "module.silent", "nothing");
     untouched.assert();
-    drop(module);
+}
 
-    let module = bench.attach(module_with(&silent));
-    let identified = bench.say("identify --json").end().json();
-    assert_eq!(identified["identity"]["source"], "repl");
-    assert_eq!(identified["identity"]["ordering_code"], "EC600NCNLA");
-    // Only AT leads to download mode, and nobody listens there.
+/// Only AT leads to download mode.
+#[test]
+fn a_module_that_only_its_repl_identifies_is_left_as_it_is() {
+    let bench = Bench::new();
+    let module = bench.attach(module_with(&silent()));
     let before = module.flash();
     let ended = bench.say("write fw.zip --json").end();
-    ended.expect(9, "module.download-mode", "nothing");
+    let outcome = ended.expect(9, "module.download-mode", "nothing");
+    assert_eq!(outcome["before"]["source"], "repl");
+    assert_eq!(outcome["ordering_code"], "EC600NCNLA");
     assert!(module.flash().bytes() == before.bytes());
 }
 
 #[test]
 fn the_repl_identifies_a_module_whose_program_runs_and_the_program_runs_again() {
-    let silent = AtOptions {
-        silent: true,
-        ..AtOptions::default()
-    };
     let busy = ReplOptions {
         running_script: true,
         ..ReplOptions::default()
     };
     let bench = Bench::new();
-    let module = bench.attach(module_with(&silent).repl(busy));
-    let identified = bench.say("identify --json").scale("0.5").end().json();
+    let module = bench.attach(module_with(&silent()).repl(busy));
+    let identified = bench.say("identify --json").end().json();
     assert_eq!(identified["identity"]["revision_text"], OLD);
     assert_eq!(identified["identity"]["program_stopped"], true);
     let deadline = Instant::now() + PATIENCE;

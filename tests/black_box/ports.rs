@@ -1,0 +1,187 @@
+//! Ports that cannot be had: missing, forbidden, busy, or no ports at all.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::time::Duration;
+
+use qpyflash_virtual::{AsrModule, AtOptions, Role};
+
+use crate::bench::{Bench, OLD, Untouched, assert_holds, firmware};
+use crate::harness::{Run, each};
+
+/// A user without rights: `nobody`.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn what_is_no_port_is_said_to_be_none() {
+    let cases = ["missing", "fw.zip", "folder", "pipe", "/dev/null", "usb:9-9"];
+    each(&cases, |port| {
+        let bench = Bench::new();
+        fs::create_dir(bench.path().join("folder")).unwrap();
+        let pipe = bench.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        for options in ["", "--before none --oc EC600NCNLA"] {
+            let line = format!("write fw.zip --json --port {port} {options}");
+            let ended = bench.say(&line).end();
+            ended.expect(4, "module.missing", "nothing");
+        }
+        // It is still what it was.
+        assert!(fs::read(bench.path().join("fw.zip")).unwrap() == firmware_zip());
+    });
+}
+
+fn firmware_zip() -> Vec<u8> {
+    firmware().public_zip(crate::bench::NAME).unwrap()
+}
+
+#[test]
+fn nothing_attached_is_said_plainly() {
+    let bench = Bench::new();
+    for command in [
+        "write fw.zip",
+        "identify",
+        "enter-download",
+        "write fw.zip --path 1-4.2",
+    ] {
+        let ended = bench.say(command).end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(4), ""), "{command}");
+        assert!(ended.stderr.contains("no module is attached"), "{ended:#?}");
+    }
+}
+
+/// Runs as a user that may not open the module's ports. Root may open everything, so it becomes somebody else.
+fn as_nobody(bench: &Bench, module: &AsrModule, arguments: &[&str]) -> Run {
+    for (_, tty) in module.ttys() {
+        fs::set_permissions(tty, Permissions::from_mode(0o000)).unwrap();
+    }
+    // Whoever built the binary may keep others out of the folder it is in.
+    let program = bench.path().join("qpyflash");
+    fs::copy(env!("CARGO_BIN_EXE_qpyflash"), &program).unwrap();
+    let open_to_all = |path: &Path| fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    [bench.bus.path(), bench.path(), &program]
+        .into_iter()
+        .for_each(open_to_all);
+    let mut run = bench.run(program.as_os_str(), arguments);
+    if rustix::process::geteuid().is_root() {
+        run.0.uid(NOBODY).gid(NOBODY);
+    }
+    run
+}
+
+#[test]
+fn a_forbidden_port_is_named_with_what_helps() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(OLD));
+    let untouched = Untouched::now(&module);
+    let ended = as_nobody(&bench, &module, &["write", "fw.zip", "--json"]).end();
+    let outcome = ended.expect(8, "link.denied", "nothing");
+    assert!(
+        outcome["error"]["hints"].to_string().contains("udev"),
+        "{outcome:#}"
+    );
+    let ended = as_nobody(&bench, &module, &["identify"]).end();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(8), ""), "{ended:#?}");
+    assert!(ended.stderr.contains("no permission to open"), "{ended:#?}");
+    untouched.assert();
+    assert_eq!(module.counters().at_bytes, 0);
+}
+
+#[test]
+fn a_forbidden_download_port_leaves_nothing_written() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(OLD).starts_in_download());
+    let ended = as_nobody(
+        &bench,
+        &module,
+        &["write", "fw.zip", "--json", "--oc", "EC600NCNLA"],
+    )
+    .end();
+    ended.expect(8, "link.denied", "nothing");
+    assert_eq!(module.bytes_received_in_download_mode(), 0);
+}
+
+#[test]
+fn a_port_that_a_terminal_holds_is_busy() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(OLD));
+    let port = module.tty(Role::At).unwrap();
+    let terminal = serialport::new(port.to_str().unwrap(), 115_200)
+        .open_native()
+        .unwrap();
+    for command in ["write fw.zip --json", "check fw.zip --json"] {
+        let ended = bench.say(command).end();
+        let outcome = ended.expect(8, "link.busy", "nothing");
+        assert!(
+            outcome["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("in use by another program")
+        );
+    }
+    assert_eq!(module.counters().at_bytes, 0);
+    drop(terminal);
+    bench.say("write fw.zip --json").end().expect_written("confirmed");
+}
+
+/// From the first question to the last confirmation, also while the module has no port at all.
+#[test]
+fn a_second_run_on_the_same_module_is_turned_away_in_every_phase() {
+    let bench = Bench::new();
+    let slow = AtOptions {
+        reply_delay: Duration::from_millis(100),
+        ..AtOptions::default()
+    };
+    let module = bench.attach(
+        AsrModule::builder(OLD)
+            .at(slow)
+            .boot_times(Duration::from_millis(500), Duration::from_millis(500))
+            .programming_speed(200_000),
+    );
+    let mut first = bench.say("write fw.zip --jsonl").scale("1").start();
+    for (phase, line) in [
+        ("identify", "write fw.zip --json"),
+        ("identify", "check fw.zip --json"),
+        ("write", "write fw.zip --before none --oc EC600NCNLA --json"),
+    ] {
+        first.wait_for_phase_or_later(phase);
+        bench.say(line).end().expect(8, "link.busy", "nothing");
+    }
+    first.end().expect_written("confirmed");
+    assert_holds(&module, firmware());
+}
+
+#[test]
+fn a_port_that_is_not_on_the_bus_is_one_runs_alone_too() {
+    let bench = Bench::new();
+    let slow = AtOptions {
+        reply_delay: Duration::from_millis(300),
+        ..AtOptions::default()
+    };
+    let module = bench.attach(AsrModule::builder(OLD).at(slow));
+    let port = module.tty(Role::At).unwrap();
+    let arguments = ["identify", "--port", port.to_str().unwrap(), "--json"];
+    let elsewhere = qpyflash_virtual::VirtualBus::temporary().unwrap();
+    let (variable, bus) = elsewhere.environment();
+    let unlisted = || {
+        let mut run = bench.qpyflash(&arguments).scale("1");
+        run.0.env(variable, bus);
+        run
+    };
+    let first = unlisted().start();
+    while module.counters().at_bytes == 0 {
+        std::thread::yield_now();
+    }
+    let second = unlisted().end();
+    assert_eq!(second.code, Some(8), "{second:#?}");
+    assert_eq!(second.json()["error"]["code"], "link.busy");
+    assert_eq!(first.end().code, Some(0));
+}
