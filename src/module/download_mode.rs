@@ -185,7 +185,11 @@ pub fn await_restart(
                 let since = *download_since.get_or_insert_with(Instant::now);
                 (since.elapsed() >= linger).then_some(Appeared::InDownloadMode)
             }
-            _ => None,
+            // One that comes and goes has not stayed: it crashes, or it boots.
+            _ => {
+                download_since = None;
+                None
+            }
         })
     })?;
     Ok(match came {
