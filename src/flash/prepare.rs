@@ -251,6 +251,10 @@ pub(super) fn identify(
         match answer {
             Ok(identity) => return Ok(Asked { identity, port }),
             Err(error @ IdentityError::Wire(WireError::Cancelled)) => return Err(error.into()),
+            // Its other ports have gone with it.
+            Err(error @ IdentityError::Wire(WireError::Gone)) => {
+                return Err(Error::from(error).at(module.place()));
+            }
             Err(error) => {
                 let error = Error::from(error).at(module.place());
                 events.note(format!("{}: {error}", port.display()));
