@@ -88,6 +88,7 @@ pub fn firmware() -> &'static AsrPackage {
 pub fn assert_holds(module: &AsrModule, package: &AsrPackage) {
     let expected = package.expected_partitions();
     assert!(expected.len() >= 13, "{} partitions", expected.len());
+    assert_eq!(module.counters().fuse_requests, 0);
     for (name, expected) in expected {
         let found = module.partition(&name).unwrap_or_default();
         let pairs = || found.iter().zip(&expected);

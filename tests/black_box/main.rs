@@ -14,6 +14,8 @@ mod faults;
 mod harness;
 mod interrupts;
 mod neighbours;
+mod output;
+mod packages;
 mod ports;
 mod refusals;
 mod run_mode;

@@ -117,3 +117,39 @@ fn two_runs_write_two_modules_at_once() {
     }
     modules.iter().for_each(|module| assert_holds(module, firmware()));
 }
+
+#[test]
+fn of_two_modules_in_download_mode_one_must_be_named() {
+    let bench = Bench::new();
+    let modules = ["1-4.2", "1-4.3"]
+        .map(|path| bench.attach(AsrModule::builder(OLD).topology(path).starts_in_download()));
+    for before in ["auto", "none", "wait"] {
+        let line = format!("write fw.zip --oc EC600NCNLA --before {before} --json");
+        bench.say(&line).end().expect(5, "module.several", "nothing");
+    }
+    for module in &modules {
+        assert_eq!(module.bytes_received_in_download_mode(), 0);
+    }
+    bench
+        .say("write fw.zip --oc EC600NCNLA --path 1-4.3 --json")
+        .end()
+        .expect_written("confirmed");
+    assert_holds(&modules[1], firmware());
+    assert_eq!(modules[0].bytes_received_in_download_mode(), 0);
+}
+
+/// What the bus shows of a module of another platform in download mode.
+const UNISOC: &str = r#"{"topology": "1-4.2", "vid": "1782", "pid": "4d16", "bcd_device": "0000", "manufacturer": null,
+    "product": null, "serial": null, "speed": "high", "interfaces": [{"number": 1, "class": "ff", "tty": "/dev/null"}]}"#;
+
+#[test]
+fn a_download_port_of_another_platform_in_the_same_socket_is_not_written() {
+    let bench = Bench::new();
+    let gone = bench.attach(AsrModule::builder(OLD).boot_times(Duration::ZERO, Duration::from_secs(600)));
+    let running = bench.say("write fw.zip --json").scale("1").start();
+    gone.wait_for_mode(Mode::Off, PATIENCE).unwrap();
+    std::fs::write(bench.bus.path().join("1-4.2.json"), UNISOC).unwrap();
+    let outcome = running.end().expect(9, "module.download-mode", "nothing");
+    let message = outcome["error"]["message"].as_str().unwrap();
+    assert!(message.contains("came back as 1782:4d16"), "{message}");
+}

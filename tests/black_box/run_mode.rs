@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use qpyflash_virtual::{
-    AsrModule, AsrModuleBuilder, AtOptions, Mode, QdownloadReply, ReplOptions, Role, VirtualBus,
+    AsrModule, AsrModuleBuilder, AsrPackage, AtOptions, Chip, Mode, QdownloadReply, ReplOptions, Role, Scale,
+    VirtualBus,
 };
 
 use crate::bench::{Bench, NEW, OLD, PATIENCE, Untouched, assert_holds, firmware};
@@ -171,22 +172,53 @@ fn a_module_that_only_its_repl_identifies_is_left_as_it_is() {
     assert!(module.flash().bytes() == before.bytes());
 }
 
+/// Whoever writes nothing gives the module its program back.
 #[test]
-fn the_repl_identifies_a_module_whose_program_runs_and_the_program_runs_again() {
-    let busy = ReplOptions {
-        running_script: true,
-        ..ReplOptions::default()
-    };
+fn a_program_that_was_stopped_to_ask_runs_again_when_nothing_is_written() {
+    let other = AsrPackage::generate("EC600NCNLFR01A01M16_OCPU_QPY", Chip::Asr1603, Scale::Small);
+    let lines = [
+        ("identify", 0),
+        ("check fw.zip", 0),
+        ("write other.zip", 6),
+        ("write fw.zip", 9),
+    ];
+    each(&lines, |(line, code)| {
+        let bench = Bench::new();
+        bench.file("other.zip", other.zip().unwrap());
+        let busy = ReplOptions {
+            running_script: true,
+            ..ReplOptions::default()
+        };
+        let module = bench.attach(module_with(&silent()).repl(busy));
+        let ended = bench.say(&format!("{line} --json")).end();
+        assert_eq!(ended.code, Some(*code), "{ended:#?}");
+        let said = ended.json();
+        let identity = said.get("identity").unwrap_or(&said["before"]);
+        assert_eq!(identity["source"], "repl");
+        assert_eq!(identity["revision_text"], OLD);
+        assert_eq!(identity["program_stopped"], true);
+        let deadline = Instant::now() + PATIENCE;
+        while !module.is_script_running() {
+            assert!(Instant::now() < deadline, "the program does not run again");
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn a_module_that_leaves_while_it_is_asked_is_gone_and_nothing_was_written() {
     let bench = Bench::new();
-    let module = bench.attach(module_with(&silent()).repl(busy));
-    let identified = bench.say("identify --json").end().json();
-    assert_eq!(identified["identity"]["revision_text"], OLD);
-    assert_eq!(identified["identity"]["program_stopped"], true);
-    let deadline = Instant::now() + PATIENCE;
-    while !module.is_script_running() {
-        assert!(Instant::now() < deadline, "the program does not run again");
+    let slow = AtOptions {
+        reply_delay: Duration::from_millis(400),
+        ..AtOptions::default()
+    };
+    let module = bench.attach(module_with(&slow));
+    let running = bench.say("write fw.zip --json").scale("1").start();
+    while module.at_commands().is_empty() {
         std::thread::yield_now();
     }
+    module.detach();
+    running.end().expect(4, "module.gone", "nothing");
 }
 
 #[test]

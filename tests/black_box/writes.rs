@@ -310,3 +310,48 @@ fn a_running_program_does_not_keep_a_module_from_being_written() {
     bench.say("write fw.zip --json").end().expect_written("confirmed");
     assert_holds(&module, firmware());
 }
+
+/// The boot ROM shows its port at every boot; that is no module that stays in download mode.
+#[test]
+fn a_module_that_shows_its_download_port_at_each_boot_is_confirmed() {
+    let bench = Bench::new();
+    let window = Duration::from_millis(600);
+    let builder = AsrModule::builder(OLD).boot_window(window);
+    let module = bench.attach(builder);
+    module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
+    bench.say("write fw.zip --json").end().expect_written("confirmed");
+    assert_holds(&module, firmware());
+}
+
+/// Source: specs/asr-aboot.md §1.3, §8.3.
+#[test]
+fn a_module_without_firmware_is_caught_in_its_short_window() {
+    let bench = Bench::new();
+    let (window, rest) = (Duration::from_millis(400), Duration::from_millis(500));
+    let module = bench.attach(AsrModule::blank().crash_loop(window, rest));
+    bench
+        .say("write fw.zip --before wait --path 1-4.2 --oc EC600NCNLA --json")
+        .scale("1")
+        .end()
+        .expect_written("confirmed");
+    assert_holds(&module, firmware());
+    assert_eq!(module.revision().as_deref(), Some(NEW));
+}
+
+/// It is neither the module that was let go nor one that waits for its power cycle.
+#[test]
+fn a_module_that_comes_back_crashing_is_not_confirmed() {
+    let bench = Bench::new();
+    let vanish = Fault {
+        at: Point::Disconnect,
+        nth: 1,
+        what: Effect::Vanish,
+    };
+    let module = bench.attach(AsrModule::builder(OLD).fault(vanish));
+    let mut running = bench.say("write fw.zip --jsonl").scale("0.05").start();
+    running.wait_for_phase("confirm");
+    module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
+    let (window, rest) = (Duration::from_millis(300), Duration::from_millis(200));
+    let _crashing = bench.attach(AsrModule::blank().crash_loop(window, rest));
+    running.end().expect(11, "module.not-confirmed", "complete");
+}
