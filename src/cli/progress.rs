@@ -74,9 +74,7 @@ impl Screen {
                 let word = self.printer.paint("1;33", "warning:");
                 self.line(&format!("{word} {text}"));
             }
-            EventKind::Finished { .. } => {
-                self.image_done();
-            }
+            EventKind::Finished { .. } => self.image_done(),
         }
     }
 
@@ -95,10 +93,9 @@ impl Screen {
             self.bar.set_message(name.to_owned());
         }
         self.bar.set_position(done);
-        if let Some(image) = self
-            .image
-            .as_mut()
-            .filter(|image| !self.printer.bars && image.said.elapsed() >= LINE_EVERY)
+        let due = |image: &&mut Image| done < total && image.said.elapsed() >= LINE_EVERY;
+        if !self.printer.bars
+            && let Some(image) = self.image.as_mut().filter(due)
         {
             image.said = Instant::now();
             let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
