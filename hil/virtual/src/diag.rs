@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::asr::Shared;
 use crate::outbox::Outbox;
 use crate::port::Talker;
+use crate::shared::Shared;
 
 const PERIOD: Duration = Duration::from_millis(200);
 

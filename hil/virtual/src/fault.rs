@@ -166,7 +166,7 @@ const NOISE: &[u8] = b"\x00\xFF\x13rubbish\x80\r\n";
 
 /// The faults given to one module, and how often each point was reached.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
+pub struct Faults {
     armed: Vec<(Fault, u32)>,
 }
 

@@ -23,23 +23,31 @@
 
 mod asr;
 mod at;
+mod builder;
 mod bus;
 mod crc;
 mod diag;
 mod fault;
 mod identity;
+mod life;
 mod link_model;
+mod module;
 mod outbox;
 mod package;
 mod port;
 mod pty;
 mod repl;
+mod shared;
 
-pub use asr::{AsrModule, AsrModuleBuilder, Counters, Flash, Mode, Role, Timeout, Variant};
+pub use asr::{Asr, AsrModule, AsrModuleBuilder, Flash, Variant};
 pub use at::{AtOptions, QdownloadReply};
+pub use builder::VirtualModuleBuilder;
 pub use bus::{BUS_VARIABLE, VirtualBus};
 pub use fault::{Effect, Fault, Point};
 pub use identity::Identity;
+pub use life::{Memory, Platform};
 pub use link_model::LinkModel;
+pub use module::{Timeout, VirtualModule};
 pub use package::{AsrPackage, Chip, Scale};
 pub use repl::ReplOptions;
+pub use shared::{Counters, Mode, Role};

@@ -8,7 +8,7 @@ const LIMIT_BYTES: usize = 64 * 1024;
 
 /// Bytes on their way to the host, ordered by the time at which they leave.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     turn_round: Duration,
     waiting: VecDeque<(Instant, Vec<u8>)>,
     ready: Vec<u8>,

@@ -13,7 +13,7 @@ use crate::outbox::Outbox;
 use crate::pty::Pty;
 
 /// The code behind one port of a module.
-pub(crate) trait Talker: Send {
+pub trait Talker: Send {
     /// Takes bytes from the host.
     fn hear(&mut self, bytes: &[u8], now: Instant, out: &mut Outbox);
 
@@ -38,7 +38,7 @@ pub(crate) trait Talker: Send {
 
 /// Why a module leaves the bus, or changes what it is on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
     /// The owner of the module's handle has given an order.
     Ordered,
     /// Told over AT to enter download mode.
@@ -55,7 +55,7 @@ pub(crate) enum Ending {
 
 /// How a port misbehaves.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Manners {
+pub struct Manners {
     /// Takes no more bytes, so that the host's writes block.
     pub deaf: bool,
     /// Gives the host one byte at a time.

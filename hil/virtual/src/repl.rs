@@ -13,10 +13,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::asr::Shared;
 use crate::identity::Identity;
 use crate::outbox::Outbox;
 use crate::port::{Ending, Talker};
+use crate::shared::Shared;
 
 /// How the REPL port behaves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

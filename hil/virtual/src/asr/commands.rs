@@ -87,7 +87,7 @@ impl Loader {
             // After a failure the queue is never complete.
             Some(Waiting::Queue) if self.programmer.is_idle() && !self.programmer.is_dead() => {
                 self.waiting = None;
-                self.shared.flash().commit();
+                self.flash().commit();
                 self.say("PROG100", now, out);
                 self.answer("OKAY", now, out);
             }
@@ -231,13 +231,13 @@ impl Loader {
     }
 
     fn use_table(&mut self, table: PartitionTable) {
-        self.shared.flash().set_layout(table.clone());
+        self.flash().set_layout(table.clone());
         self.table = Some(table);
     }
 
     fn load_table(&mut self) -> String {
         let found = {
-            let flash = self.shared.flash();
+            let flash = self.flash();
             let mut sectors = flash
                 .bytes()
                 .chunks(0x1000)

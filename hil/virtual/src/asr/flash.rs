@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::asr::sparse::Piece;
 use crate::asr::tables::PartitionTable;
 use crate::identity::find_revision;
+use crate::life::Memory;
 
 /// The flash array: its bytes, the layout last given to it, and which parts are torn.
 #[derive(Debug, Clone)]
@@ -123,9 +124,14 @@ impl Flash {
             }
         }
     }
+}
 
-    /// The module loses its RAM: what was changed and never completed is torn.
-    pub(crate) fn abandon(&mut self) {
+impl Memory for Flash {
+    fn revision(&self) -> Option<String> {
+        Flash::revision(self).map(str::to_owned)
+    }
+
+    fn lose_power(&mut self) {
         self.torn.extend(
             std::mem::take(&mut self.touched)
                 .into_iter()
@@ -159,7 +165,7 @@ mod tests {
     fn does_not_boot_after_power_was_lost_until_the_same_partition_is_whole_again() {
         let mut flash = flash();
         flash.erase(PART);
-        flash.abandon();
+        flash.lose_power();
         assert_eq!(flash.revision(), None);
         flash.erase(0x3000..0x4000);
         flash.commit();

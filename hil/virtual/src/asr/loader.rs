@@ -7,17 +7,18 @@
 //! H getvar:version  M OKAY0.5
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::asr::builder::{Settings, Variant};
+use crate::asr::builder::{Asr, Variant};
+use crate::asr::flash::Flash;
 use crate::asr::programmer::{Generation, Programmer, Report};
-use crate::asr::shared::Shared;
 use crate::asr::smux::{self, Decoder, Kind, PreambleMatcher};
 use crate::asr::tables::PartitionTable;
 use crate::fault::{Effect, Point};
 use crate::outbox::Outbox;
 use crate::port::{Ending, Manners, Talker};
+use crate::shared::{Shared, lock};
 
 /// Period of heartbeats. Source: specs/asr-aboot.md §3.4 [1].
 const HEARTBEAT: Duration = Duration::from_millis(300);
@@ -26,8 +27,9 @@ const FIRST_MTU: u16 = 1024;
 
 /// One power-on of the loader; everything in it is RAM.
 pub(crate) struct Loader {
-    pub(super) settings: Settings,
+    pub(super) settings: Asr,
     pub(super) shared: Arc<Shared>,
+    flash: Arc<Mutex<Flash>>,
     decoder: Decoder,
     preamble: PreambleMatcher,
     link_up: bool,
@@ -74,7 +76,13 @@ pub(super) enum Waiting {
 
 impl Loader {
     /// A loader fresh from reset. When `window` is given it waits only so long for a preamble.
-    pub fn new(settings: Settings, shared: Arc<Shared>, window: Option<Duration>, now: Instant) -> Self {
+    pub fn new(
+        settings: Asr,
+        shared: Arc<Shared>,
+        flash: Arc<Mutex<Flash>>,
+        window: Option<Duration>,
+        now: Instant,
+    ) -> Self {
         let generation = settings.variant.generation();
         Loader {
             decoder: Decoder::new(FIRST_MTU.into()),
@@ -99,7 +107,12 @@ impl Loader {
             reboots: false,
             settings,
             shared,
+            flash,
         }
+    }
+
+    pub(super) fn flash(&self) -> MutexGuard<'_, Flash> {
+        lock(&self.flash)
     }
 
     /// Whether the flasher runs.
@@ -284,7 +297,7 @@ impl Loader {
         }
         let reports = self
             .programmer
-            .work(now, self.table.as_ref(), &mut self.shared.flash());
+            .work(now, self.table.as_ref(), &mut lock(&self.flash));
         for report in reports {
             match report {
                 Report::Info(text) => self.say(&format!("INFO{text}"), now, out),

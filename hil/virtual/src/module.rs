@@ -1,22 +1,22 @@
-//! The handle of a virtual ASR module.
+//! The handle of a virtual module.
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::asr::builder::{AsrModuleBuilder, Settings};
-use crate::asr::flash::Flash;
-use crate::asr::life::Life;
-use crate::asr::shared::{Counters, Mode, Order, Role, Shared};
+use crate::builder::Common;
 use crate::bus::VirtualBus;
 use crate::fault::{Fault, Faults};
+use crate::life::{Life, Platform};
+use crate::shared::{Counters, Mode, Order, Role, Shared, lock};
 
-/// A virtual ASR module on a virtual bus. Dropping it detaches the module and ends its thread.
+/// A virtual module on a virtual bus. Dropping it detaches the module and ends its thread.
 #[derive(Debug)]
-pub struct AsrModule {
+pub struct VirtualModule<P: Platform> {
     shared: Arc<Shared>,
+    memory: Arc<Mutex<P::Memory>>,
     topology: String,
     thread: Option<JoinHandle<()>>,
 }
@@ -33,38 +33,34 @@ pub struct Timeout {
     trouble: Option<String>,
 }
 
-impl AsrModule {
-    /// Sets up a module that runs firmware of that revision.
-    pub fn builder(revision: &str) -> AsrModuleBuilder {
-        AsrModuleBuilder::new(Some(revision))
-    }
-
-    /// Sets up a module without firmware, which crash-loops until it is written.
-    pub fn blank() -> AsrModuleBuilder {
-        AsrModuleBuilder::new(None)
-    }
-
+impl<P: Platform> VirtualModule<P> {
+    /// Starts the module's thread. `start` is its faults, whether the boot pin is held, and whether download mode
+    /// was asked for.
     pub(crate) fn start(
         bus: &VirtualBus,
-        settings: Settings,
-        flash: Flash,
-        faults: Faults,
-        boot_pin: bool,
+        common: Common,
+        platform: P,
+        memory: P::Memory,
+        (faults, boot_pin, download_requested): (Faults, bool, bool),
     ) -> io::Result<Self> {
-        let (shared, orders) = Shared::new(flash, faults, boot_pin)?;
-        let topology = settings.topology.clone();
+        let (shared, orders) = Shared::new(faults, boot_pin)?;
+        let memory = Arc::new(Mutex::new(memory));
+        let topology = common.topology.clone();
         let life = Life {
-            download_requested: settings.starts_in_download,
-            settings,
+            common,
+            platform,
             bus: bus.clone(),
             shared: Arc::clone(&shared),
+            memory: Arc::clone(&memory),
             orders,
+            download_requested,
         };
         let thread = std::thread::Builder::new()
-            .name(format!("asr {topology}"))
+            .name(format!("module {topology}"))
             .spawn(move || life.run())?;
-        Ok(AsrModule {
+        Ok(VirtualModule {
             shared,
+            memory,
             topology,
             thread: Some(thread),
         })
@@ -101,13 +97,8 @@ impl AsrModule {
     }
 
     /// The flash array as it is now.
-    pub fn flash(&self) -> Flash {
-        self.shared.flash().clone()
-    }
-
-    /// The bytes of a partition of the table that was last given to the module.
-    pub fn partition(&self, name: &str) -> Option<Vec<u8>> {
-        self.shared.flash().partition(name).map(<[u8]>::to_vec)
+    pub fn flash(&self) -> P::Memory {
+        lock(&self.memory).clone()
     }
 
     /// What it has counted since it was attached.
@@ -210,7 +201,7 @@ impl AsrModule {
     }
 }
 
-impl Drop for AsrModule {
+impl<P: Platform> Drop for VirtualModule<P> {
     fn drop(&mut self) {
         self.shared.give(Order::Stop);
         if let Some(thread) = self.thread.take() {

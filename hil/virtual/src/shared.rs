@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::asr::flash::Flash;
 use crate::fault::Faults;
 
 /// What a module is at the moment.
@@ -58,7 +57,7 @@ pub struct Counters {
 
 /// What the owner of the handle wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
     PowerCycle,
     Detach,
     Attach,
@@ -66,7 +65,7 @@ pub(crate) enum Order {
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
+pub struct State {
     pub order: Option<Order>,
     pub mode: Mode,
     pub ttys: BTreeMap<Role, PathBuf>,
@@ -81,18 +80,22 @@ pub(crate) struct State {
     pub trouble: Option<String>,
 }
 
+/// Locks what a panicking thread may have left behind.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The meeting place of thread and handle.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    flash: Mutex<Flash>,
     wake: Mutex<PipeWriter>,
 }
 
 impl Shared {
     /// The meeting place, and the end of a pipe that becomes readable when there is an order.
-    pub fn new(flash: Flash, faults: Faults, boot_pin: bool) -> io::Result<(Arc<Self>, PipeReader)> {
+    pub fn new(faults: Faults, boot_pin: bool) -> io::Result<(Arc<Self>, PipeReader)> {
         let (reader, writer) = io::pipe()?;
         let state = State {
             order: None,
@@ -108,31 +111,21 @@ impl Shared {
             faults,
             trouble: None,
         };
-        let (state, flash, wake) = (Mutex::new(state), Mutex::new(flash), Mutex::new(writer));
-        Ok((
-            Arc::new(Shared {
-                state,
-                changed: Condvar::new(),
-                flash,
-                wake,
-            }),
-            reader,
-        ))
+        let shared = Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            wake: Mutex::new(writer),
+        };
+        Ok((Arc::new(shared), reader))
     }
 
     #[cfg(test)]
     pub fn for_tests() -> Arc<Self> {
-        Self::new(Flash::factory(0x10_0000, None), Faults::default(), false)
-            .unwrap()
-            .0
+        Self::new(Faults::default(), false).unwrap().0
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn flash(&self) -> MutexGuard<'_, Flash> {
-        self.flash.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Changes the state and wakes everyone who waits for a change.
@@ -164,7 +157,7 @@ impl Shared {
     /// Gives an order to the thread.
     pub fn give(&self, order: Order) {
         self.update(|state| state.order = Some(order));
-        let mut wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wake = lock(&self.wake);
         let _ = wake.write_all(&[0]);
     }
 
