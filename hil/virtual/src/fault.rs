@@ -14,7 +14,7 @@ pub struct Fault {
     pub what: Effect,
 }
 
-/// A point of the download dialogue. Source: DESIGN §11, specs/asr-aboot.md §3-4.
+/// A point of the download dialogue. Source: DESIGN §11, specs/asr-aboot.md §3-4, specs/unisoc-pac-bsl.md §4-5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
     /// The preamble `UUUU~` has arrived.
@@ -55,6 +55,74 @@ pub enum Point {
     Complete,
     /// `disconnect` has arrived.
     Disconnect,
+    /// That request has arrived in that stage of a Unisoc module.
+    Unisoc(Stage, Request),
+}
+
+/// A stage of a Unisoc module in download mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The mask ROM: PDL on the UIS8910, BSL with a CRC on the UIS8850.
+    Rom,
+    /// FDL1 of the UIS8910.
+    Fdl1,
+    /// The loader that writes the flash: FDL2 of the UIS8910, FDL of the UIS8850.
+    Fdl2,
+}
+
+/// A request to a Unisoc module in download mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Any of the others.
+    Any,
+    /// The flags that the stage waits for.
+    Sync,
+    /// CONNECT.
+    Connect,
+    /// START_DATA.
+    Start,
+    /// MIDST_DATA, or MID_DATA of PDL.
+    Midst,
+    /// END_DATA.
+    End,
+    /// EXEC_DATA. Its answer from an 8910's FDL1 is the ACK with which FDL2 starts.
+    Exec,
+    /// NORMAL_RESET.
+    Reset,
+    /// READ_FLASH.
+    ReadFlash,
+    /// CHANGE_BAUD.
+    ChangeBaud,
+    /// ERASE_FLASH.
+    EraseFlash,
+    /// Every other command.
+    Other,
+}
+
+impl Stage {
+    const NAMED: [(&'static str, Stage); 4] = [
+        ("rom", Stage::Rom),
+        ("fdl1", Stage::Fdl1),
+        ("fdl2", Stage::Fdl2),
+        ("fdl", Stage::Fdl2),
+    ];
+}
+
+impl Request {
+    const NAMED: [(&'static str, Request); 12] = [
+        ("any", Request::Any),
+        ("sync", Request::Sync),
+        ("connect", Request::Connect),
+        ("start", Request::Start),
+        ("midst", Request::Midst),
+        ("end", Request::End),
+        ("exec", Request::Exec),
+        ("reset", Request::Reset),
+        ("read", Request::ReadFlash),
+        ("baud", Request::ChangeBaud),
+        ("erase", Request::EraseFlash),
+        ("other", Request::Other),
+    ];
 }
 
 /// What happens at the point of a fault.
@@ -66,6 +134,10 @@ pub enum Effect {
     LoseReply,
     /// Answers twice.
     DuplicateReply,
+    /// One bit of the answer is flipped, none that makes or breaks a 7D or 7E.
+    CorruptReply,
+    /// The answer of a Unisoc module is this code, and what was asked is not done.
+    Nak(u16),
     /// These raw bytes go out instead of the answer.
     Garbage(Vec<u8>),
     /// These raw bytes go out before the answer.
@@ -88,7 +160,7 @@ pub enum Effect {
 }
 
 /// A fault as a person writes it: `point[@nth]=effect`, as in `flash@3=refuse:no room`, `data:4096@2=power-loss`,
-/// `programming=slow:2500` (milliseconds), `getvar=noise`.
+/// `programming=slow:2500` (milliseconds), `getvar=noise`; on a Unisoc module `fdl2.erase@2=nak:84`.
 impl FromStr for Fault {
     type Err = String;
 
@@ -109,6 +181,14 @@ impl FromStr for Fault {
 }
 
 fn parse_point(text: &str) -> Result<Point, String> {
+    if let Some((stage, request)) = text.split_once('.') {
+        let stage = Stage::NAMED.iter().find(|(name, _)| *name == stage);
+        let request = Request::NAMED.iter().find(|(name, _)| *name == request);
+        let (Some((_, stage)), Some((_, request))) = (stage, request) else {
+            return Err(format!("`{text}` is no stage and request of a Unisoc module"));
+        };
+        return Ok(Point::Unisoc(*stage, *request));
+    }
     let (name, count) = text.split_once(':').unwrap_or((text, "0"));
     let count = count
         .parse()
@@ -143,6 +223,12 @@ fn parse_effect(text: &str) -> Result<Effect, String> {
         "silence" => Effect::Silence,
         "lose-reply" => Effect::LoseReply,
         "duplicate-reply" => Effect::DuplicateReply,
+        "corrupt-reply" => Effect::CorruptReply,
+        "nak" => {
+            let code = u16::from_str_radix(detail, 16)
+                .map_err(|_| format!("`{detail}` is not a hexadecimal reply code"))?;
+            Effect::Nak(code)
+        }
         "garbage" => Effect::Garbage(NOISE.to_vec()),
         "noise" => Effect::Noise(NOISE.to_vec()),
         "answer" => Effect::Answer(detail.to_owned()),
@@ -244,7 +330,17 @@ mod tests {
                 what: slow
             })
         );
+        let nak = Fault {
+            at: Point::Unisoc(Stage::Fdl2, Request::EraseFlash),
+            nth: 2,
+            what: Effect::Nak(0x8A),
+        };
+        assert_eq!(fault("fdl2.erase@2=nak:8a"), Ok(nak.clone()));
+        assert_eq!(fault("fdl.erase@2=nak:8A"), Ok(nak));
         for wrong in [
+            "fdl3.erase=silence",
+            "fdl2.flash=silence",
+            "flash=nak:no",
             "flash",
             "flash@x=silence",
             "nowhere=silence",

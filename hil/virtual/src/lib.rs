@@ -21,6 +21,7 @@
 //! ```
 #![cfg(unix)]
 
+mod afflictions;
 mod asr;
 mod at;
 mod builder;
@@ -38,12 +39,13 @@ mod port;
 mod pty;
 mod repl;
 mod shared;
+mod unisoc;
 
 pub use asr::{Asr, AsrModule, AsrModuleBuilder, Flash, Variant};
 pub use at::{AtOptions, QdownloadReply};
 pub use builder::VirtualModuleBuilder;
 pub use bus::{BUS_VARIABLE, VirtualBus};
-pub use fault::{Effect, Fault, Point};
+pub use fault::{Effect, Fault, Point, Request, Stage};
 pub use identity::Identity;
 pub use life::{Memory, Platform};
 pub use link_model::LinkModel;
@@ -51,3 +53,4 @@ pub use module::{Timeout, VirtualModule};
 pub use package::{AsrPackage, Chip, Scale};
 pub use repl::ReplOptions;
 pub use shared::{Counters, Mode, Role};
+pub use unisoc::{NvItems, Unisoc, UnisocChip, UnisocFlash, UnisocModule, UnisocModuleBuilder};

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -98,7 +98,11 @@ impl<P: Platform> VirtualModule<P> {
 
     /// The flash array as it is now.
     pub fn flash(&self) -> P::Memory {
-        lock(&self.memory).clone()
+        self.memory().clone()
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, P::Memory> {
+        lock(&self.memory)
     }
 
     /// What it has counted since it was attached.
@@ -114,6 +118,11 @@ impl<P: Platform> VirtualModule<P> {
     /// The commands its loader has received, oldest first.
     pub fn commands(&self) -> Vec<String> {
         self.shared.state().commands.clone()
+    }
+
+    /// What the host did that a real module lets pass and that harms it, oldest first.
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.state().violations.clone()
     }
 
     /// The AT commands it has received, oldest first.

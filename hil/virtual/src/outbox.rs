@@ -64,6 +64,11 @@ impl Outbox {
         !self.ready.is_empty()
     }
 
+    /// Whether everything said so far has left.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.ready.is_empty()
+    }
+
     /// When the next bytes become ready.
     pub fn next_due(&self) -> Option<Instant> {
         self.waiting.front().map(|(due, _)| *due)

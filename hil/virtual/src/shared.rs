@@ -24,6 +24,14 @@ pub enum Mode {
 pub enum Role {
     /// Logs in run mode.
     Diag,
+    /// Logs of the application processor, on Unisoc modules.
+    ApLog,
+    /// Logs of the communication processor, on Unisoc modules.
+    CpLog,
+    /// The MOS port of Unisoc modules, which is silent.
+    Mos,
+    /// NMEA sentences, where there is no REPL, on Unisoc modules.
+    Nmea,
     /// AT commands.
     At,
     /// AT commands and PPP.
@@ -41,7 +49,7 @@ pub struct Counters {
     pub at_bytes: u64,
     /// Bytes received on the REPL port.
     pub repl_bytes: u64,
-    /// Bytes received on the DIAG port, which a host never writes to.
+    /// Bytes received on the DIAG and log ports, which a host never writes to.
     pub diag_bytes: u64,
     /// Bytes received in download mode, of any kind.
     pub download_bytes: u64,
@@ -49,6 +57,8 @@ pub struct Counters {
     pub data_bytes: u64,
     /// How often `fuse` was asked for. It is irreversible on a real module: a host never asks.
     pub fuse_requests: u64,
+    /// Whole frames or packets received in download mode, on Unisoc modules.
+    pub frames: u64,
     /// How often the module has powered on or restarted.
     pub boots: u64,
     /// How often it found no whole firmware to boot.
@@ -76,6 +86,7 @@ pub struct State {
     pub at_commands: Vec<String>,
     pub repl_code: Vec<String>,
     pub commands: Vec<String>,
+    pub violations: Vec<String>,
     pub faults: Faults,
     pub trouble: Option<String>,
 }
@@ -108,6 +119,7 @@ impl Shared {
             at_commands: Vec::new(),
             repl_code: Vec::new(),
             commands: Vec::new(),
+            violations: Vec::new(),
             faults,
             trouble: None,
         };
@@ -148,6 +160,11 @@ impl Shared {
 
     pub fn log_command(&self, command: &str) {
         self.state().commands.push(command.to_owned());
+    }
+
+    /// Notes what the host did that a real module lets pass and that harms it.
+    pub fn log_violation(&self, text: &str) {
+        self.state().violations.push(text.to_owned());
     }
 
     pub fn set_script_running(&self, running: bool) {

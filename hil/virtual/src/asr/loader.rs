@@ -10,6 +10,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::afflictions::Afflictions;
 use crate::asr::builder::{Asr, Variant};
 use crate::asr::flash::Flash;
 use crate::asr::programmer::{Generation, Programmer, Report};
@@ -35,11 +36,7 @@ pub(crate) struct Loader {
     link_up: bool,
     heartbeat_at: Option<Instant>,
     window_closes: Option<Instant>,
-    /// The effect on the answer to the command in work.
-    answering: Option<Effect>,
-    mute: bool,
-    manners: Manners,
-    ending: Option<(Instant, Ending)>,
+    afflictions: Afflictions,
 
     pub(super) incoming: Option<Incoming>,
     pub(super) downloads: u32,
@@ -90,10 +87,7 @@ impl Loader {
             link_up: false,
             heartbeat_at: None,
             window_closes: window.map(|window| now + window),
-            answering: None,
-            mute: false,
-            manners: Manners::default(),
-            ending: None,
+            afflictions: Afflictions::default(),
             incoming: None,
             downloads: 0,
             all_data: 0,
@@ -124,32 +118,19 @@ impl Loader {
         self.shared.state().faults.strike(point)
     }
 
-    /// Lets an effect happen that does not depend on an answer; gives back the others.
     fn suffer(&mut self, effect: Effect, now: Instant, out: &mut Outbox) -> Option<Effect> {
-        match effect {
-            Effect::Silence => {
-                self.mute = true;
-                out.clear();
-            }
-            Effect::Noise(bytes) => out.say(now, bytes),
-            Effect::ShortReads => self.manners.dripping = true,
-            Effect::StopReading => self.manners.deaf = true,
-            Effect::Vanish => self.end(now, Ending::Vanish),
-            Effect::PowerLoss => self.end(now, Ending::PowerLoss),
-            other => return Some(other),
-        }
-        None
+        self.afflictions.suffer(effect, now, out)
     }
 
     pub(super) fn end(&mut self, at: Instant, ending: Ending) {
-        self.ending.get_or_insert((at, ending));
+        self.afflictions.end(at, ending);
     }
 
     fn handshake(&mut self, point: Point, answer: &[u8], now: Instant, out: &mut Outbox) {
-        self.answering = match self.strike(point) {
-            Some(effect) => self.suffer(effect, now, out),
-            None => None,
-        };
+        let effect = self
+            .strike(point)
+            .and_then(|effect| self.suffer(effect, now, out));
+        self.afflictions.befall(effect);
         self.answer_raw(answer, Duration::ZERO, now, out);
     }
 
@@ -205,10 +186,10 @@ impl Loader {
         let specific = point_of(command).and_then(|point| self.strike(point));
         let effect = specific.or(self.strike(Point::Command));
         match effect.and_then(|effect| self.suffer(effect, now, out)) {
-            _ if self.ending.is_some() => {}
+            _ if self.afflictions.is_ending() => {}
             Some(Effect::Refuse(reason)) => self.answer(&format!("FAIL{reason}"), now, out),
             effect => {
-                self.answering = effect;
+                self.afflictions.befall(effect);
                 self.execute(command, now, out);
             }
         }
@@ -235,16 +216,17 @@ impl Loader {
                 self.incoming = None;
                 return self.answer(&format!("FAIL{reason}"), now, out);
             }
-            _ if self.ending.is_some() => return,
+            _ if self.afflictions.is_ending() => return,
             _ => {}
         }
         if received == expected {
             self.incoming = None;
             self.shared
                 .count(|counters| counters.data_bytes += expected as u64);
-            self.answering = self
+            let effect = self
                 .strike(Point::AfterData)
                 .and_then(|effect| self.suffer(effect, now, out));
+            self.afflictions.befall(effect);
             self.answer("OKAY", now, out);
         }
     }
@@ -260,31 +242,25 @@ impl Loader {
     }
 
     fn answer_raw(&mut self, frame: &[u8], delay: Duration, now: Instant, out: &mut Outbox) {
-        if self.mute || self.ending.is_some_and(|(at, _)| at <= now) {
-            return;
-        }
-        let text = |text: &str| smux::encode(Kind::Command, text.as_bytes());
-        match self.answering.take() {
-            Some(Effect::LoseReply) => {}
-            Some(Effect::DuplicateReply) => out.say_after(now, delay, [frame, frame].concat()),
-            Some(Effect::Garbage(bytes)) => out.say_after(now, delay, bytes),
-            Some(Effect::Answer(other)) => out.say_after(now, delay, text(&other)),
-            Some(Effect::Refuse(reason)) => out.say_after(now, delay, text(&format!("FAIL{reason}"))),
-            Some(Effect::Slow(time)) => out.say_after(now, delay + time, frame),
-            _ => out.say_after(now, delay, frame),
-        }
+        let text = |text: &str| Some(smux::encode(Kind::Command, text.as_bytes()));
+        let replace = |effect: &Effect| match effect {
+            Effect::Answer(other) => text(other),
+            Effect::Refuse(reason) => text(&format!("FAIL{reason}")),
+            _ => None,
+        };
+        self.afflictions.answer(frame, replace, delay, now, out);
     }
 
     /// Sends a text that does not end a command.
     pub(super) fn say(&self, text: &str, now: Instant, out: &mut Outbox) {
-        if !self.mute {
+        if !self.afflictions.mute {
             out.say(now, smux::encode(Kind::Command, text.as_bytes()));
         }
     }
 
     /// Sends a log line. Source of the form: specs/asr-aboot.md §3.5.
     pub(super) fn log(&self, level: &str, part: &str, text: &str, now: Instant, out: &mut Outbox) {
-        if self.settings.log_lines && !self.mute {
+        if self.settings.log_lines && !self.afflictions.mute {
             let line = format!("[{level:<4}: {part:<10}] {text}\n");
             out.say(now, smux::encode(Kind::Stdio, line.as_bytes()));
         }
@@ -292,7 +268,7 @@ impl Loader {
 
     /// Lets the worker work, and says what it has to say.
     pub(super) fn work(&mut self, now: Instant, out: &mut Outbox) {
-        if self.ending.is_some() {
+        if self.afflictions.is_ending() {
             return;
         }
         let reports = self
@@ -315,7 +291,7 @@ impl Loader {
                     self.waiting.take_if(|waiting| *waiting == Waiting::Job);
                     self.say(&format!("FAIL{text}"), now, out);
                     // The 2019 worker loops for ever after its first failure, and the loader with it.
-                    self.mute |= self.settings.variant.generation() == Generation::Direct2019;
+                    self.afflictions.mute |= self.settings.variant.generation() == Generation::Direct2019;
                 }
             }
         }
@@ -360,14 +336,14 @@ impl Talker for Loader {
         self.work(now, out);
         if self.heartbeat_at.is_some_and(|at| at <= now) {
             self.heartbeat_at = Some(now + HEARTBEAT);
-            if !self.mute {
+            if !self.afflictions.mute {
                 out.say(now, smux::encode(Kind::Heartbeat, b"H"));
             }
         }
     }
 
     fn next_tick(&self) -> Option<Instant> {
-        let ending = self.ending.map(|(at, _)| at);
+        let ending = self.afflictions.ends_at();
         [
             self.heartbeat_at,
             self.window_closes,
@@ -384,13 +360,10 @@ impl Talker for Loader {
             .window_closes
             .filter(|at| *at <= now)
             .map(|_| Ending::WindowClosed);
-        self.ending
-            .filter(|(at, _)| *at <= now)
-            .map(|(_, ending)| ending)
-            .or(closed)
+        self.afflictions.ended(now).or(closed)
     }
 
     fn manners(&self) -> Manners {
-        self.manners
+        self.afflictions.manners
     }
 }
