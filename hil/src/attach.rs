@@ -1,4 +1,4 @@
-//! `attach`: a virtual ASR module held by hand, for trying the host program against it.
+//! `attach`: a virtual module held by hand, for trying the host program against it.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use qpyflash_virtual::{
-    AsrModule, AsrModuleBuilder, AtOptions, Fault, LinkModel, Mode, ReplOptions, Variant, VirtualBus,
+    AsrModule, AsrModuleBuilder, AtOptions, Fault, LinkModel, Mode, Platform, ReplOptions, UnisocChip,
+    UnisocModule, UnisocModuleBuilder, Variant, VirtualBus, VirtualModule, VirtualModuleBuilder,
 };
 
 /// How soon Ctrl-C is noticed.
@@ -22,21 +23,19 @@ pub struct Arguments {
     /// Where the module is plugged in
     #[arg(long, value_name = "PATH", default_value = "1-4.2")]
     topology: String,
-    /// Which loader serves download mode
+    /// What kind of module it is
+    #[arg(long, value_enum, default_value_t = Kind::Asr)]
+    platform: Kind,
+    /// Which loader serves download mode of an ASR module
     #[arg(long, value_enum, default_value_t = Loader::Rom1603)]
     variant: Loader,
     /// Date of boot2, for `--variant boot2-1601`
     #[arg(long, value_name = "DATE", default_value = "2021.02.03")]
     boot2: String,
-    /// Revision of the firmware that runs
-    #[arg(
-        long,
-        value_name = "REV",
-        default_value = "EC600NCNLAR03A07M08_OCPU_QPY",
-        conflicts_with = "blank"
-    )]
-    revision: String,
-    /// Without firmware: the module crash-loops
+    /// Revision of the firmware that runs [default: QuecPython of a module of that platform]
+    #[arg(long, value_name = "REV", conflicts_with = "blank")]
+    revision: Option<String>,
+    /// Without firmware: an ASR module crash-loops, a Unisoc module stays in its boot ROM
     #[arg(long)]
     blank: bool,
     /// Speed of the line
@@ -51,7 +50,7 @@ pub struct Arguments {
     /// Is in download mode from the start
     #[arg(long)]
     in_download: bool,
-    /// Stays in download mode after a write, until it is attached again
+    /// Stays in download mode after a write, until it is attached again; ASR only
     #[arg(long)]
     stays_in_download: bool,
     /// Puts unsolicited lines between AT replies
@@ -63,9 +62,27 @@ pub struct Arguments {
     /// The REPL is locked
     #[arg(long)]
     repl_locked: bool,
-    /// A fault, as in `flash@3=refuse:no room`, `data:4096@2=power-loss`, `programming=slow:2500`; repeatable
+    /// A fault, as in `flash@3=refuse:no room`, `data:4096@2=power-loss`, `programming=slow:2500`, and on Unisoc
+    /// modules `fdl2.erase=nak:97`, `fdl1.midst@2=lose-reply`; repeatable
     #[arg(long, value_name = "POINT@NTH=EFFECT")]
     fault: Vec<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Asr,
+    Unisoc8910,
+    Unisoc8850,
+}
+
+impl Kind {
+    fn default_revision(self) -> &'static str {
+        match self {
+            Kind::Asr => "EC600NCNLAR03A07M08_OCPU_QPY",
+            Kind::Unisoc8910 => "EC600UCNLBR03A01M08_OCPU_QPY",
+            Kind::Unisoc8850 => "EC800GCNLDR01A01M04_OCPU_QPY",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -85,35 +102,71 @@ fn parse_speed(name: &str) -> Result<LinkModel, String> {
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let bus = VirtualBus::create(&arguments.bus)?;
     let interrupted = watch_for_interrupt()?;
-    let module = arguments.builder().attach(&bus)?;
     let (variable, path) = bus.environment();
     println!("export {variable}={}", path.display());
+    match arguments.platform {
+        Kind::Asr => hold(&arguments.asr().attach(&bus)?, &interrupted),
+        Kind::Unisoc8910 => hold(&arguments.unisoc(UnisocChip::Uis8910).attach(&bus)?, &interrupted),
+        Kind::Unisoc8850 => hold(&arguments.unisoc(UnisocChip::Uis8850).attach(&bus)?, &interrupted),
+    }
+    Ok(())
+}
+
+fn hold<P: Platform>(module: &VirtualModule<P>, interrupted: &AtomicBool) {
     let mut mode = Mode::Off;
     while !interrupted.load(Ordering::Relaxed) {
         let now = module.wait_while_mode(mode, GLANCE);
         if now != mode {
             mode = now;
-            println!("{}", describe(&module, mode));
+            println!("{}", describe(module, mode));
         }
     }
-    Ok(())
 }
 
 impl Arguments {
-    fn builder(&self) -> AsrModuleBuilder {
+    fn revision(&self) -> &str {
+        let given = self.revision.as_deref();
+        given.unwrap_or_else(|| self.platform.default_revision())
+    }
+
+    fn asr(&self) -> AsrModuleBuilder {
         let builder = if self.blank {
             AsrModule::blank()
         } else {
-            AsrModule::builder(&self.revision)
+            AsrModule::builder(self.revision())
         };
+        let mut builder = self.common(builder).variant(match self.variant {
+            Loader::Rom1603 => Variant::Rom1603,
+            Loader::Boot2Of1601 => Variant::Boot2Of1601(self.boot2.clone()),
+            Loader::Rom1601 => Variant::Rom1601,
+        });
+        if let Some(rate) = self.programming {
+            builder = builder.programming_speed(rate);
+        }
+        if self.stays_in_download {
+            builder = builder.stays_in_download_after_reboot();
+        }
+        builder
+    }
+
+    fn unisoc(&self, chip: UnisocChip) -> UnisocModuleBuilder {
+        let builder = if self.blank {
+            UnisocModule::blank(chip)
+        } else {
+            UnisocModule::builder(chip, self.revision())
+        };
+        let builder = self.common(builder);
+        match self.programming {
+            Some(rate) => builder.programming_speed(rate),
+            None => builder,
+        }
+    }
+
+    fn common<P: Platform>(&self, builder: VirtualModuleBuilder<P>) -> VirtualModuleBuilder<P> {
+        let turn_round = Duration::from_millis(self.turn_round);
         let mut builder = builder
             .topology(&self.topology)
-            .variant(match self.variant {
-                Loader::Rom1603 => Variant::Rom1603,
-                Loader::Boot2Of1601 => Variant::Boot2Of1601(self.boot2.clone()),
-                Loader::Rom1601 => Variant::Rom1601,
-            })
-            .link(self.speed.with_turn_round(Duration::from_millis(self.turn_round)))
+            .link(self.speed.with_turn_round(turn_round))
             .at(AtOptions {
                 unsolicited: self.unsolicited,
                 ..AtOptions::default()
@@ -122,20 +175,17 @@ impl Arguments {
                 running_script: self.script,
                 locked: self.repl_locked,
             });
-        if let Some(rate) = self.programming {
-            builder = builder.programming_speed(rate);
-        }
         if self.in_download {
             builder = builder.starts_in_download();
         }
-        if self.stays_in_download {
-            builder = builder.stays_in_download_after_reboot();
-        }
-        self.fault.iter().cloned().fold(builder, AsrModuleBuilder::fault)
+        self.fault
+            .iter()
+            .cloned()
+            .fold(builder, VirtualModuleBuilder::fault)
     }
 }
 
-fn describe(module: &AsrModule, mode: Mode) -> String {
+fn describe<P: Platform>(module: &VirtualModule<P>, mode: Mode) -> String {
     let place = module.topology();
     let mut text = match mode {
         Mode::Run => format!("{place}  runs {}", module.revision().unwrap_or_default()),

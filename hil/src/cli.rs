@@ -16,7 +16,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Attach a virtual ASR module to a virtual bus and keep it there until Ctrl-C
+    /// Attach a virtual module to a virtual bus and keep it there until Ctrl-C
     Attach(attach::Arguments),
 }
 
