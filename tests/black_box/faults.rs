@@ -17,7 +17,7 @@ use Point::{
     Partition, Preamble, Programming, Progress, Reboot, Verify,
 };
 
-/// No fault of these tests may hold a run up for longer, on a busy machine: time-outs are a tenth of the real ones.
+/// No fault of these tests may hold a run up for longer, on a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
 
 /// A fault, and how the run must end: exit code, error and what was written.
@@ -56,7 +56,7 @@ fn fails_and_recovers(cases: &[Case]) {
         let bench = Bench::new();
         let module = bench.attach(module_with(what, *at, *nth));
         let before = module.flash();
-        let ended = bench.say("write fw.zip --json").end();
+        let ended = bench.say("write fw.zip --json").hasty().end();
         let outcome = ended.expect(*code, error, written);
         assert!(ended.took < BOUND, "{:?}", ended.took);
         assert!(

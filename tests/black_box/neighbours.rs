@@ -5,6 +5,7 @@ use std::time::Duration;
 use qpyflash_virtual::{AsrModule, Mode};
 
 use crate::bench::{Bench, NEW, OLD, PATIENCE, Untouched, assert_holds, firmware};
+use crate::harness::each;
 
 #[test]
 fn with_several_modules_one_must_be_named() {
@@ -38,7 +39,7 @@ fn with_several_modules_one_must_be_named() {
 
 #[test]
 fn the_one_that_is_named_is_written() {
-    for option in ["--path 3-1", "--port usb:3-1"] {
+    each(&["--path 3-1", "--port usb:3-1"], |option| {
         let bench = Bench::new();
         let bystander = bench.attach(AsrModule::builder(OLD).topology("1-4.2"));
         let meant = bench.attach(AsrModule::builder(OLD).topology("3-1"));
@@ -50,14 +51,14 @@ fn the_one_that_is_named_is_written() {
         assert_holds(&meant, firmware());
         untouched.assert();
         assert_eq!(bystander.counters().at_bytes, 0);
-    }
+    });
 }
 
 /// A module that is in download mode already is never taken for the one that is awaited, whatever its socket is
 /// called: the same port chain on another bus is the same socket only for what was not there before.
 #[test]
 fn a_module_that_was_in_download_mode_before_is_never_written_in_place_of_the_one_that_is_followed() {
-    for elsewhere in ["1-4.3", "2-4.2", "1-4"] {
+    each(&["1-4.3", "2-4.2", "1-4"], |elsewhere| {
         let bench = Bench::new();
         let other = bench.attach(AsrModule::builder(OLD).topology(elsewhere).starts_in_download());
         let meant = bench.attach(AsrModule::builder(OLD).topology("1-4.2"));
@@ -66,8 +67,8 @@ fn a_module_that_was_in_download_mode_before_is_never_written_in_place_of_the_on
             .end()
             .expect_written("confirmed");
         assert_holds(&meant, firmware());
-        assert_eq!(other.bytes_received_in_download_mode(), 0, "{elsewhere}");
-    }
+        assert_eq!(other.bytes_received_in_download_mode(), 0);
+    });
 }
 
 #[test]
@@ -100,6 +101,7 @@ fn a_module_that_never_comes_back_is_not_replaced_by_its_neighbour() {
     );
     bench
         .say("write fw.zip --path 1-4.2 --json")
+        .hasty()
         .end()
         .expect(9, "module.download-mode", "nothing");
     assert_eq!(other.bytes_received_in_download_mode(), 0);

@@ -1,6 +1,6 @@
 //! What a package asks for, and what it must not: chips, groups for production, damage.
 
-use qpyflash_virtual::{AsrModule, AsrPackage, Chip, Mode, Scale};
+use qpyflash_virtual::{AsrModule, AsrPackage, Chip, Scale};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, NEW, OLD, PATIENCE, Untouched, assert_holds, firmware};
@@ -8,7 +8,6 @@ use crate::harness::each;
 
 #[test]
 fn a_chip_that_the_package_does_not_require_is_refused_before_anything_is_loaded() {
-    let bench = Bench::new();
     let for_1601 = AsrPackage::generate(NEW, Chip::Asr1601, Scale::Small);
     let required = |name: &str, value: &str| {
         let entry = json!({"command": "require", "name": name, "value": value});
@@ -17,36 +16,29 @@ fn a_chip_that_the_package_does_not_require_is_refused_before_anything_is_loaded
             .with_entries(|entries| entries.insert(0, entry))
     };
     let rejected = json!({"command": "reject", "name": "product", "value": "arom*"});
-    bench.file("1601.zip", for_1601.zip().unwrap());
-    bench.file("1601.bin", for_1601.member("firmware.bin").unwrap());
-    bench.file(
-        "product.zip",
-        required("product", "arom-other | x").zip().unwrap(),
-    );
     let rejects = firmware()
         .clone()
         .with_entries(|entries| entries.insert(0, rejected));
-    bench.file("rejects.zip", rejects.zip().unwrap());
-
-    let module = bench.attach(AsrModule::builder(OLD));
-    let before = module.flash();
-    for file in ["1601.zip", "1601.bin", "product.zip", "rejects.zip"] {
-        let outcome = bench
-            .say(&format!("write {file} --json"))
-            .end()
-            .expect(6, "refused.chip", "nothing");
+    let files = [
+        ("1601.zip", for_1601.zip()),
+        ("firmware.bin", Ok(for_1601.member("firmware.bin").unwrap())),
+        ("product.zip", required("product", "arom-other | x").zip()),
+        ("rejects.zip", rejects.zip()),
+    ];
+    each(&files, |(file, bytes)| {
+        let bench = Bench::new();
+        bench.file(file, bytes.as_ref().unwrap());
+        let module = bench.attach(AsrModule::builder(OLD));
+        let before = module.flash();
+        let ended = bench.say(&format!("write {file} --json")).end();
+        let outcome = ended.expect(6, "refused.chip", "nothing");
         assert_eq!(outcome["error"]["phase"], "check-chip");
         assert!(module.flash().bytes() == before.bytes());
-        assert!(
-            !module
-                .commands()
-                .iter()
-                .any(|command| command.starts_with("download"))
-        );
+        let loaded = |command: &String| command.starts_with("download");
+        assert!(!module.commands().iter().any(loaded));
         module.power_cycle();
-        module.wait_while_mode(Mode::Download, PATIENCE);
         module.wait_for_revision(OLD, PATIENCE).unwrap();
-    }
+    });
 }
 
 #[test]
@@ -55,7 +47,7 @@ fn groups_for_production_run_only_when_asked_for() {
         "command": "erase", "group": "9", "partition": "fota_pkg", "productionOnly": true
     });
     let package = firmware().clone().with_entries(|entries| entries.push(factory));
-    for (options, erased) in [("", false), ("--production", true)] {
+    each(&[("", false), ("--production", true)], |(options, erased)| {
         let bench = Bench::new();
         bench.file("fw.zip", package.zip().unwrap());
         let module = bench.attach(AsrModule::builder(OLD));
@@ -64,14 +56,14 @@ fn groups_for_production_run_only_when_asked_for() {
             .end()
             .expect_written("confirmed");
         let area = module.partition("fota_pkg").unwrap();
-        assert_eq!(area.iter().all(|byte| *byte == 0xFF), erased);
-        assert_eq!(module.commands().contains(&"erase:fota_pkg".to_owned()), erased);
+        assert_eq!(area.iter().all(|byte| *byte == 0xFF), *erased);
+        assert_eq!(module.commands().contains(&"erase:fota_pkg".to_owned()), *erased);
         let warnings = outcome["warnings"].to_string();
         assert!(
             warnings.contains("factory") || warnings.contains("production"),
             "{warnings}"
         );
-    }
+    });
 }
 
 #[test]

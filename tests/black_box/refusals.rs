@@ -281,6 +281,7 @@ fn statements_of_the_module_that_differ_are_not_trusted_without_the_label() {
         let untouched = Untouched::now(&module);
         bench
             .say("write fw.zip --json")
+            .hasty()
             .end()
             .expect(7, "unknown.module", "nothing");
         untouched.assert();

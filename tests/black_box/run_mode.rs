@@ -21,56 +21,56 @@ fn writes_modules_of_every_manner() {
     let standard = AtOptions::default;
     let cases = [
         (
-            "0.1",
+            "0.3",
             AtOptions {
                 echo: false,
                 ..standard()
             },
         ),
         (
-            "0.1",
+            "0.3",
             AtOptions {
                 unsolicited: true,
                 ..standard()
             },
         ),
         (
-            "0.1",
+            "0.3",
             AtOptions {
                 busy_commands: 2,
                 ..standard()
             },
         ),
         (
-            "0.2",
+            "0.3",
             AtOptions {
                 reply_delay: Duration::from_millis(150),
                 ..standard()
             },
         ),
         (
-            "0.2",
+            "0.3",
             AtOptions {
                 boots_for: Duration::from_secs(1),
                 ..standard()
             },
         ),
         (
-            "0.1",
+            "0.3",
             AtOptions {
                 qdownload: QdownloadReply::CutOff,
                 ..standard()
             },
         ),
         (
-            "0.1",
+            "0.3",
             AtOptions {
                 qdownload: QdownloadReply::Silent,
                 ..standard()
             },
         ),
         (
-            "0.1",
+            "0.3",
             AtOptions {
                 leaves_after: Duration::from_millis(600),
                 ..standard()
@@ -128,10 +128,12 @@ fn a_module_that_does_not_reach_download_mode_is_left_as_it_is() {
         let bench = Bench::new();
         let module = bench.attach(builder());
         let before = module.flash();
-        let outcome = bench
-            .say("write fw.zip --json")
-            .end()
-            .expect(9, "module.download-mode", "nothing");
+        let outcome =
+            bench
+                .say("write fw.zip --json")
+                .hasty()
+                .end()
+                .expect(9, "module.download-mode", "nothing");
         assert_eq!(outcome["error"]["phase"], "enter-download");
         assert!(
             outcome["error"]["message"].as_str().unwrap().contains(words),
@@ -154,7 +156,7 @@ fn a_silent_at_port_without_a_repl_is_an_error() {
     let bench = Bench::new();
     let module = bench.attach(AsrModule::builder("EC600NCNLAR03A07M08").at(silent()));
     let untouched = Untouched::now(&module);
-    let ended = bench.say("write fw.zip --json").end();
+    let ended = bench.say("write fw.zip --json").hasty().end();
     ended.expect(4, "module.silent", "nothing");
     untouched.assert();
 }
@@ -165,7 +167,7 @@ fn a_module_that_only_its_repl_identifies_is_left_as_it_is() {
     let bench = Bench::new();
     let module = bench.attach(module_with(&silent()));
     let before = module.flash();
-    let ended = bench.say("write fw.zip --json").end();
+    let ended = bench.say("write fw.zip --json").hasty().end();
     let outcome = ended.expect(9, "module.download-mode", "nothing");
     assert_eq!(outcome["before"]["source"], "repl");
     assert_eq!(outcome["ordering_code"], "EC600NCNLA");
@@ -190,7 +192,7 @@ fn a_program_that_was_stopped_to_ask_runs_again_when_nothing_is_written() {
             ..ReplOptions::default()
         };
         let module = bench.attach(module_with(&silent()).repl(busy));
-        let ended = bench.say(&format!("{line} --json")).end();
+        let ended = bench.say(&format!("{line} --json")).hasty().end();
         assert_eq!(ended.code, Some(*code), "{ended:#?}");
         let said = ended.json();
         let identity = said.get("identity").unwrap_or(&said["before"]);
@@ -223,17 +225,17 @@ fn a_module_that_leaves_while_it_is_asked_is_gone_and_nothing_was_written() {
 
 #[test]
 fn any_port_of_a_module_stands_for_the_module() {
-    for role in [Role::Diag, Role::At, Role::Modem, Role::Repl] {
+    each(&[Role::Diag, Role::At, Role::Modem, Role::Repl], |role| {
         let bench = Bench::new();
         let module = bench.attach(AsrModule::builder(OLD));
-        let port = module.tty(role).unwrap();
+        let port = module.tty(*role).unwrap();
         bench
             .qpyflash(&["write", "fw.zip", "--json", "--port", port.to_str().unwrap()])
             .end()
             .expect_written("confirmed");
         assert_holds(&module, firmware());
         assert_eq!(module.counters().diag_bytes, 0);
-    }
+    });
 }
 
 /// A port that belongs to no module on the bus, as a UART adapter's does not.
