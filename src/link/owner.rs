@@ -12,7 +12,8 @@ use super::OpenError;
 /// The right to talk to the module at one place, until dropped.
 #[derive(Debug)]
 pub struct Owner {
-    _lock: File,
+    lock: File,
+    path: PathBuf,
 }
 
 impl Owner {
@@ -26,11 +27,42 @@ impl Owner {
             port: place.into(),
             why: format!("lock: {why}"),
         };
-        let lock = open_lock(&lock_name(bus, place)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Owner { _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::Busy(place.into())),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+        loop {
+            let (lock, path) = open_lock(&lock_name(bus, place)).map_err(failed)?;
+            let owner = match lock.try_lock() {
+                Ok(()) => Owner { lock, path },
+                Err(TryLockError::WouldBlock) => return Err(OpenError::Busy(place.into())),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            };
+            // Otherwise the run before us has removed the file after we had opened it: it locks nothing any more.
+            if owner.is_current() {
+                return Ok(owner);
+            }
+        }
+    }
+
+    /// Is the file that is locked the one that others find?
+    #[cfg(unix)]
+    fn is_current(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        match (self.lock.metadata(), std::fs::metadata(&self.path)) {
+            (Ok(ours), Ok(found)) => (ours.dev(), ours.ino()) == (found.dev(), found.ino()),
+            _ => false,
+        }
+    }
+
+    /// A file that is open cannot be removed here.
+    #[cfg(not(unix))]
+    fn is_current(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Owner {
+    /// While it is still locked, so that nobody takes a file that is about to go.
+    fn drop(&mut self) {
+        if self.is_current() {
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
@@ -52,16 +84,18 @@ fn lock_name(bus: &str, place: &str) -> PathBuf {
 
 /// Opens the lock file in the first folder that allows it. A file that another user made can only be read, and
 /// that is all a lock needs.
-fn open_lock(name: &Path) -> std::io::Result<File> {
-    let create = |path: &Path| {
-        OpenOptions::new()
+fn open_lock(name: &Path) -> std::io::Result<(File, PathBuf)> {
+    let create = |path: PathBuf| {
+        let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(path)
-            .or_else(|_| File::open(path))
+            .open(&path)
+            .or_else(|_| File::open(&path))?;
+        Ok((file, path))
     };
-    create(&Path::new("/run/lock").join(name)).or_else(|_| create(&std::env::temp_dir().join(name)))
+    create(Path::new("/run/lock").join(name))
+        .or_else(|_: std::io::Error| create(std::env::temp_dir().join(name)))
 }
 
 #[cfg(test)]
@@ -74,7 +108,31 @@ mod tests {
         let first = Owner::take(&bus, "1-4.2").unwrap();
         assert!(matches!(Owner::take(&bus, "1-4.2"), Err(OpenError::Busy(_))));
         assert!(Owner::take(&bus, "1-4.3").is_ok());
+        let path = first.path.clone();
         drop(first);
+        assert!(!path.exists());
         assert!(Owner::take(&bus, "1-4.2").is_ok());
+    }
+    #[test]
+    fn never_gives_a_place_to_two_at_once() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let bus = format!("test-race-{}", std::process::id());
+        let (owners, taken) = (AtomicU32::new(0), AtomicU32::new(0));
+        let race = || {
+            while taken.load(Ordering::SeqCst) < 500 {
+                let Ok(owner) = Owner::take(&bus, "1-1") else {
+                    continue;
+                };
+                assert_eq!(owners.fetch_add(1, Ordering::SeqCst), 0);
+                taken.fetch_add(1, Ordering::SeqCst);
+                owners.fetch_sub(1, Ordering::SeqCst);
+                drop(owner);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(race);
+            }
+        });
     }
 }
