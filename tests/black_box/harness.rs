@@ -177,8 +177,12 @@ impl Running {
 
     /// Sends Ctrl-C.
     pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().unwrap();
-        kill_process(Pid::from_child(child), Signal::INT).unwrap();
+        kill_process(Pid::from_child(child), signal).unwrap();
     }
 
     pub fn end(mut self) -> Ended {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use qpyflash_virtual::{AsrModule, AsrModuleBuilder, AtOptions, Effect, Fault, LinkModel, Mode, Point};
 
+use rustix::process::Signal;
+
 use crate::bench::{Bench, NEW, OLD, PATIENCE, assert_holds, firmware};
 use crate::harness::each;
 
@@ -128,17 +130,17 @@ fn ctrl_c_after_some_images_counts_their_bytes_and_a_second_run_recovers() {
 }
 
 #[test]
-fn ctrl_c_while_a_module_is_awaited_ends_the_wait() {
-    let bench = Bench::new();
-    let mut running = bench
-        .say("write fw.zip --before wait --oc EC600NCNLA --jsonl")
-        .scale("1")
-        .start();
-    running.wait_for_phase("find");
-    running.interrupt();
-    let ended = running.end();
-    ended.expect(130, "interrupted", "nothing");
-    assert!(ended.took < SOON, "{:?}", ended.took);
+fn a_wait_for_a_module_ends_with_ctrl_c_and_with_the_service_managers_signal() {
+    each(&[Signal::INT, Signal::TERM], |signal| {
+        let bench = Bench::new();
+        let line = "write fw.zip --before wait --oc EC600NCNLA --jsonl";
+        let mut running = bench.say(line).scale("1").start();
+        running.wait_for_phase("find");
+        running.signal(*signal);
+        let ended = running.end();
+        ended.expect(130, "interrupted", "nothing");
+        assert!(ended.took < SOON, "{:?}", ended.took);
+    });
 }
 
 #[test]

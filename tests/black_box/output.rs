@@ -5,7 +5,7 @@ use std::process::Stdio;
 use qpyflash_virtual::AsrModule;
 use serde_json::Value;
 
-use crate::bench::{Bench, NEW, OLD, PATIENCE, assert_holds, firmware};
+use crate::bench::{Bench, NEW, OLD, PATIENCE, Untouched, assert_holds, firmware};
 use crate::harness::each;
 
 #[test]
@@ -180,4 +180,35 @@ fn the_environment_stands_for_options_and_an_option_beats_it() {
     assert_eq!(module.bytes_received_in_download_mode(), 0);
     in_environment("write fw.zip --json --oc EC600NCNLA", "EC600NCNLF").expect_written("confirmed");
     assert_holds(&module, firmware());
+}
+
+#[test]
+fn what_is_asked_about_the_program_itself_is_answered_on_stdout() {
+    let bench = Bench::new();
+    for (line, words) in [
+        ("--version", "qpyflash 0"),
+        ("--help", "Exit codes:"),
+        ("write --help", "--before"),
+        ("udev", "ATTRS{idVendor}"),
+        ("completions bash", "_qpyflash"),
+        ("man", ".TH qpyflash"),
+    ] {
+        let ended = bench.say(line).end();
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(ended.stdout.contains(words), "{line}\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn the_demo_refuses_and_writes_on_a_bus_of_its_own() {
+    let bench = Bench::new();
+    let bystander = bench.attach(AsrModule::builder(OLD));
+    let untouched = Untouched::now(&bystander);
+    let ended = bench.say("demo --speed instant --json").scale("1").end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let shown = ended.json();
+    assert_eq!(shown["refusal"]["error"]["code"], "refused.submodel");
+    assert_eq!(shown["write"]["verdict"], "confirmed");
+    untouched.assert();
+    assert_eq!(bystander.counters().at_bytes, 0);
 }
