@@ -21,7 +21,7 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
     let Target { port, path, baud } = arguments.target.clone();
     let cancel = Cancel::default();
     let settings = global.settings(&cancel)?;
-    let mut events = Events::new(progress::sink(printer));
+    let mut events = Events::new(progress::aside(printer));
     let port = fleet::conduct(&cancel, move || {
         let module = find(port.as_deref(), path.as_ref())?;
         flash::enter_download(&module, baud, &Deadlines::default(), &settings, &mut events)

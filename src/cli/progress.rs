@@ -11,6 +11,15 @@ use super::printer::{Form, Printer};
 /// Time between two plain progress lines.
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
+/// The renderer for a question that has one answer: machines get the answer alone.
+pub fn aside(printer: &Printer) -> Sink {
+    if printer.form == Form::JsonLines {
+        Box::new(|_| {})
+    } else {
+        sink(printer)
+    }
+}
+
 /// The renderer for this run.
 pub fn sink(printer: &Printer) -> Sink {
     let printer = printer.clone();

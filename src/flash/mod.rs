@@ -37,9 +37,8 @@ pub fn write(request: &Request, settings: &Settings, mut events: Events) -> Outc
     events.finish(outcome)
 }
 
-/// Does everything up to the first byte: may this package go onto this module? Where no module is named, the
-/// ordering code from the label stands for it; without one the only module attached is asked; and where there is
-/// none either, the package alone is checked.
+/// Does everything up to the first byte: may this package go onto this module? Where no module is attached, the
+/// ordering code from the label stands for it; without one the package alone is checked.
 pub fn check(request: &Request, settings: &Settings, mut events: Events) -> Outcome {
     let mut outcome = Outcome::begun();
     let result = prepare::package(request, &mut events, &mut outcome)
@@ -56,10 +55,10 @@ fn may_be_written(
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
     let named = request.port.is_some() || request.path.is_some();
-    if !named && request.label.is_some() {
-        return prepare::clear_on_paper(&package, request, events, outcome);
-    }
     if !named && attached()?.is_empty() {
+        if request.label.is_some() {
+            return prepare::clear_on_paper(&package, request, events, outcome);
+        }
         prepare::announce(&package, outcome, events);
         return Ok(());
     }

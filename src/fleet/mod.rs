@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{Error, Kind};
 use crate::link::Cancel;
 
-/// Runs `work` on a thread of its own. The first Ctrl-C (or SIGTERM) sets `cancel`, and the run ends at its next
+/// Runs `work` on a thread of its own. The first Ctrl-C (or SIGTERM, or a closed terminal) sets `cancel`, and the run ends at its next
 /// safe moment; the second ends the process at once.
 ///
 /// # Errors
@@ -53,11 +53,12 @@ pub fn conduct<T: Send + 'static>(
     }
 }
 
-/// Ctrl-C and SIGTERM, heard from the moment this exists.
+/// Ctrl-C, SIGTERM and a terminal that closes, heard from the moment this exists.
 #[cfg(unix)]
 struct StopWishes {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -67,6 +68,7 @@ impl StopWishes {
         Ok(StopWishes {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
@@ -75,6 +77,7 @@ impl StopWishes {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 }

@@ -57,6 +57,9 @@ pub enum OpenError {
     /// Another program holds it.
     #[error("`{0}` is in use by another program")]
     Busy(String),
+    /// Somebody stopped the run while the port was not yet free.
+    #[error("interrupted while waiting for `{0}`")]
+    Cancelled(String),
     /// It exists and is something else.
     #[error("`{0}` is not a serial port")]
     NotAPort(String),
@@ -104,6 +107,7 @@ impl From<OpenError> for Error {
             OpenError::Denied(port) => Error::new(Kind::LinkDenied, message).at(port).hint(
                 "install the udev rules (`qpyflash udev`), or join the port's group (`dialout`, on Arch `uucp`) and log in again",
             ),
+            OpenError::Cancelled(port) => Error::new(Kind::Interrupted, message).at(port),
             OpenError::NotAPort(port) => Error::new(Kind::ModuleMissing, message)
                 .at(port)
                 .hint("`qpyflash list` shows the modules that are attached, with their ports"),
@@ -148,7 +152,8 @@ pub fn open_patiently(
         match Serial::open(port, baud) {
             Ok(serial) => return Ok(serial),
             Err(error @ OpenError::NotAPort(_)) => return Err(error),
-            Err(error) if Instant::now() >= deadline || cancel.is_set() => return Err(error),
+            Err(_) if cancel.is_set() => return Err(OpenError::Cancelled(port.display().to_string())),
+            Err(error) if Instant::now() >= deadline => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }

@@ -237,6 +237,35 @@ fn check_needs_no_module() {
 }
 
 #[test]
+fn check_asks_the_only_module_attached_as_write_would() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16"));
+    let untouched = Untouched::now(&module);
+    for command in ["check", "write"] {
+        let contradicted = bench
+            .say(&format!("{command} fw.zip --json --oc EC600NCNLA"))
+            .end();
+        contradicted.expect(6, "refused.contradiction", "nothing");
+        bench
+            .say(&format!("{command} fw.zip --json"))
+            .end()
+            .expect(6, "refused.submodel", "nothing");
+    }
+    untouched.assert();
+}
+
+#[test]
+fn an_answer_as_json_lines_is_one_line() {
+    let bench = Bench::new();
+    let _module = bench.attach(AsrModule::builder(FITTING));
+    let ended = bench.say("identify --jsonl").end();
+    assert_code(&ended, 0);
+    assert_eq!(ended.stdout.lines().count(), 1, "{ended:#?}");
+    let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(answer["identity"]["ordering_code"], "EC600NCNLA");
+}
+
+#[test]
 fn what_cannot_be_meant_is_a_usage_error_and_says_so_on_stderr() {
     let bench = Bench::new();
     for line in [

@@ -130,8 +130,8 @@ fn ctrl_c_after_some_images_counts_their_bytes_and_a_second_run_recovers() {
 }
 
 #[test]
-fn a_wait_for_a_module_ends_with_ctrl_c_and_with_the_service_managers_signal() {
-    each(&[Signal::INT, Signal::TERM], |signal| {
+fn a_wait_for_a_module_ends_with_ctrl_c_a_service_managers_signal_or_a_closed_terminal() {
+    each(&[Signal::INT, Signal::TERM, Signal::HUP], |signal| {
         let bench = Bench::new();
         let line = "write fw.zip --before wait --oc EC600NCNLA --jsonl";
         let mut running = bench.say(line).scale("1").start();
