@@ -159,8 +159,7 @@ fn a_module_that_was_let_go_by_ctrl_c_runs_what_was_written() {
 fn ctrl_c_ends_a_command_that_is_no_run() {
     let bench = Bench::new();
     let module = bench.attach(slow_in("enter-download"));
-    let mut running = bench.say("enter-download --jsonl").scale("1").start();
-    running.wait_for_phase("enter-download");
+    let running = bench.say("enter-download --json").scale("1").start();
     module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
     running.interrupt();
     let ended = running.end();
