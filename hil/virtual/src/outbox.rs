@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Most bytes kept for a host that does not read. What a module says beyond that is lost, as on a real port.
-const LIMIT_BYTES: usize = 64 * 1024;
+/// Most bytes kept for a host that does not read: the longest reply there is fits twice. What a module says beyond
+/// that is lost, as on a real port.
+const LIMIT_BYTES: usize = 256 * 1024;
 
 /// Bytes on their way to the host, ordered by the time at which they leave.
 #[derive(Debug, Default)]
@@ -97,7 +98,7 @@ mod tests {
     fn loses_what_a_deaf_host_does_not_read() {
         let start = Instant::now();
         let mut out = Outbox::default();
-        for _ in 0..100 {
+        for _ in 0..300 {
             out.say(start, vec![0; 1024]);
         }
         assert_eq!(out.ready(start).len(), LIMIT_BYTES);

@@ -64,6 +64,9 @@ pub struct Manners {
 
 /// Time between two bytes of a dripping port; the next one leaves only when the host has read the one before.
 const DRIP: Duration = Duration::from_micros(200);
+/// A thread that sleeps wakes this much late, or less, on an idle machine. It stops sleeping so long before an answer
+/// is due, or the last byte has passed the line, and looks at the clock instead.
+const WAKES_LATE: Duration = Duration::from_micros(150);
 /// Most reads from one port before the others have their turn.
 const READS_PER_TURN: usize = 32;
 
@@ -166,13 +169,21 @@ impl Port {
         flags
     }
 
+    /// When to stop sleeping.
     fn next_wake(&self) -> Option<Instant> {
         let passed = self.passing.front().map(|(passed, _)| *passed);
+        let exact = |at: Instant| at.checked_sub(WAKES_LATE).unwrap_or(at);
+        let passed = passed.map(|at| if self.passing.len() == 1 { exact(at) } else { at });
         let drip = self.next_drip.filter(|_| self.out.is_blocked());
-        [passed, drip, self.out.next_due(), self.talker.next_tick()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            passed,
+            drip,
+            self.out.next_due().map(exact),
+            self.talker.next_tick(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

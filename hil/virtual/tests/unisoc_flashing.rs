@@ -8,7 +8,8 @@ mod client;
 use bsl::{ACK, Bsl, ERASE, Pac, READ, RESET, vector, words};
 use client::{Client, PATIENCE};
 use qpyflash_virtual::{
-    Identity, Memory, Mode, Role, UnisocChip, UnisocModule, UnisocModuleBuilder, VirtualBus,
+    Identity, Memory, Mode, NvItems, Role, Scale, UnisocChip, UnisocModule, UnisocModuleBuilder,
+    UnisocPackage, VirtualBus,
 };
 
 const OLD_8910: &str = "EC600UCNLBR03A01M08_OCPU_QPY";
@@ -46,6 +47,14 @@ fn assert_region(module: &UnisocModule, address: u32, expected: &[u8], what: &st
     assert_eq!(wrong, None, "first wrong byte of `{what}`");
 }
 
+/// Every NV item is what it was. An 8910 has IMEIs of FF besides, which its own bin presents.
+fn assert_kept(module: &UnisocModule, before: &NvItems) {
+    let after = module.nv_items();
+    for (id, item) in before {
+        assert_eq!(after.get(id), Some(item), "NV item {id:#x}");
+    }
+}
+
 #[test]
 fn takes_the_demo_package_with_its_genuine_loaders() {
     let bus = VirtualBus::temporary().unwrap();
@@ -59,10 +68,7 @@ fn takes_the_demo_package_with_its_genuine_loaders() {
     for id in ["AP", "PS", "BOOTLOADER"] {
         assert_region(&module, pac.entry(id).address, pac.data(id), id);
     }
-    let after = module.nv_items();
-    for (id, item) in &before {
-        assert_eq!(after.get(id), Some(item), "NV item {id:#x}");
-    }
+    assert_kept(&module, &before);
     assert_eq!(module.violations(), Vec::<String>::new());
     assert_eq!(loader.code(RESET, &[]), ACK);
     // Its BOOTLOADER is no uImage, so the ROM finds nothing to start.
@@ -93,12 +99,60 @@ fn runs_the_real_package_after_it_was_written_to_the_8850() {
         &vec![0xFF; erased.region as usize],
         "ERASE_PY_FS_B",
     );
-    assert_eq!(module.nv_items(), before);
+    assert_kept(&module, &before);
     let flash = module.flash();
     assert!(flash.file("/modem/mem_index_list").is_some());
     assert!(flash.files().any(|name| name.starts_with("/factory/indeltanv_")));
     assert_eq!(flash.formats(), ["FMOD"]);
     assert_eq!(module.violations(), Vec::<String>::new());
+}
+
+/// Writes a generated package to a module of that chip and waits for its revision.
+fn write_generated(chip: UnisocChip, old: &str, new: &str, frame: usize) {
+    let bus = VirtualBus::temporary().unwrap();
+    let crc = chip == UnisocChip::Uis8850;
+    let (module, mut loader) = in_download_mode(UnisocModule::builder(chip, old), &bus, crc);
+    let package = UnisocPackage::generate(new, chip, Scale::Small);
+    let (pac, before) = (Pac::read(&package.bytes()), module.nv_items());
+    loader.load(chip, &pac);
+    loader.write(&pac, frame).unwrap();
+    assert_eq!(loader.code(RESET, &[]), ACK);
+    module.wait_for_revision(new, PATIENCE).unwrap();
+    for (id, address, expected) in package.expected_regions() {
+        assert_region(&module, address, &expected, &id);
+    }
+    assert_kept(&module, &before);
+    assert_eq!(module.violations(), Vec::<String>::new());
+    assert_eq!(module.counters().boots, 3);
+}
+
+#[test]
+fn runs_a_generated_package_after_it_was_written_to_the_8910() {
+    let new = "EC600UCNLBR03A02M08_OCPU_QPY";
+    write_generated(UnisocChip::Uis8910, OLD_8910, new, 0x800);
+    write_generated(UnisocChip::Uis8910, OLD_8910, new, 0x3000);
+    write_generated(UnisocChip::Uis8910, OLD_8910, new, 0x7FF);
+}
+
+#[test]
+fn runs_a_generated_package_after_it_was_written_to_the_8850() {
+    let new = "EC800GCNLDR01A02M04_OCPU_QPY";
+    write_generated(UnisocChip::Uis8850, OLD_8850, new, 0x800);
+    write_generated(UnisocChip::Uis8850, OLD_8850, new, 0xFC00);
+}
+
+#[test]
+fn the_8850_refuses_the_first_erase_of_a_package_that_does_not_list_its_model() {
+    let bus = VirtualBus::temporary().unwrap();
+    let builder = UnisocModule::builder(UnisocChip::Uis8850, "EC600GCNLAR01A01M08");
+    let (module, mut loader) = in_download_mode(builder, &bus, true);
+    let package = UnisocPackage::generate(OLD_8850, UnisocChip::Uis8850, Scale::Small);
+    let (pac, before) = (Pac::read(&package.bytes()), module.flash());
+    loader.load_8850(&pac);
+    assert_eq!(loader.write(&pac, 0x800), Err(("ERASE_SPL".into(), 0x97)));
+    assert!(module.flash().bytes() == before.bytes(), "nothing was erased");
+    module.power_cycle();
+    module.wait_for_revision("EC600GCNLAR01A01M08", PATIENCE).unwrap();
 }
 
 #[test]
@@ -147,8 +201,8 @@ fn a_blank_module_stays_in_its_rom_and_has_no_nv() {
     let mut loader = Bsl::open(module.tty(Role::Download).unwrap(), false);
     loader.load_8910(&demo());
     assert_eq!(loader.read_nv(0, 0x3000), Err(0x96));
-    assert_eq!(loader.code_of_words(READ, &[0xFE00_0002, 0x100, 0]), 0x96);
-    assert_eq!(loader.code_of_words(ERASE, &[0xFE00_0002, 0]), 0x96);
+    assert_eq!(loader.code(READ, &words(&[0xFE00_0002, 0x100, 0])), 0x96);
+    assert_eq!(loader.code(ERASE, &words(&[0xFE00_0002, 0])), 0x96);
     module.power_cycle();
     module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
     module.wait_for_mode(Mode::Download, PATIENCE).unwrap();

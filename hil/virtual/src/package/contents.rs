@@ -41,13 +41,24 @@ impl Noise {
     }
 }
 
-/// The bytes of an image. Some blocks are all zero, some erased, the others drawn from a stock of lines.
+/// The bytes of an image.
 pub(super) fn image(image: &Image, revision: &str, scale: Scale) -> Vec<u8> {
     let length = match scale {
         Scale::Realistic => image.size,
         Scale::Small => (image.size / SMALLER).max(SMALLEST.min(image.size)),
     };
-    let mut noise = Noise::new(&format!("{} {revision}", image.member));
+    let mut bytes = code(&format!("{} {revision}", image.member), length);
+    if image.has_revision {
+        let text = format!("\0{revision}\0");
+        bytes[REVISION_AT..REVISION_AT + text.len()].copy_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+/// So many bytes that compress as firmware does. Some blocks are all zero, some erased, the others drawn from a
+/// stock of lines.
+pub(crate) fn code(seed: &str, length: usize) -> Vec<u8> {
+    let mut noise = Noise::new(seed);
     let stock = noise.bytes(LINE * LINES);
     let mut bytes = Vec::with_capacity(length + BLOCK);
     while bytes.len() < length {
@@ -64,9 +75,5 @@ pub(super) fn image(image: &Image, revision: &str, scale: Scale) -> Vec<u8> {
         }
     }
     bytes.truncate(length);
-    if image.has_revision {
-        let text = format!("\0{revision}\0");
-        bytes[REVISION_AT..REVISION_AT + text.len()].copy_from_slice(text.as_bytes());
-    }
     bytes
 }

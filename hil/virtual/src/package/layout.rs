@@ -7,11 +7,11 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::AsrPackage;
 
-const DISCLAIMER: &str = "Quectel_Disclaimer_for_Software_BETA_Version.pdf";
-const PDF: &[u8] = b"%PDF-1.4\n% generated, holds no text\n%%EOF\n";
+pub(crate) const DISCLAIMER: &str = "Quectel_Disclaimer_for_Software_BETA_Version.pdf";
+pub(crate) const PDF: &[u8] = b"%PDF-1.4\n% generated, holds no text\n%%EOF\n";
 
 /// A zip of these members, deflated as fast as it goes. The same members give the same bytes.
-pub(super) fn zip_of(members: &[(String, Vec<u8>)]) -> io::Result<Vec<u8>> {
+pub(crate) fn zip_of(members: &[(String, Vec<u8>)]) -> io::Result<Vec<u8>> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(1))

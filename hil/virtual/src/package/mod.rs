@@ -3,8 +3,8 @@
 //! The contents are deterministic pseudo-random bytes; the revision stands in `system.img` and
 //! `customer_app.bin` as the build puts it there. No byte is a vendor's.
 
-mod contents;
-mod layout;
+pub(crate) mod contents;
+pub(crate) mod layout;
 mod recipe;
 mod script;
 mod tables;
@@ -27,9 +27,9 @@ pub enum Chip {
 /// How large a package is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
-    /// About 6 MB, as real packages are.
+    /// 3 to 6 MB, as real packages are.
     Realistic,
-    /// About 150 KB, for fast tests.
+    /// 100 to 200 KB, for fast tests.
     Small,
 }
 

@@ -38,7 +38,6 @@ fn member(bytes: &[u8]) -> Option<(String, &[u8], &[u8])> {
 }
 
 /// A package of these files.
-#[cfg(test)]
 pub(crate) fn pack(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut package = Vec::new();
     for (name, data) in files

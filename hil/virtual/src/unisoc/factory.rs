@@ -62,7 +62,7 @@ pub(super) fn firmware(chip: UnisocChip, revision: &str, array: &mut [u8]) {
 }
 
 /// The items of a calibrated module. Calibration is its own: no other serial number has the same bytes.
-pub(super) fn nv_items(chip: UnisocChip, identity: &Identity) -> NvItems {
+pub(crate) fn nv_items(chip: UnisocChip, identity: &Identity) -> NvItems {
     let own = |name: &str, length: usize| noise_bytes(&format!("{name} {}", identity.serial_number), length);
     let model = identity.revision.get(..10).unwrap_or_default();
     let mut module_def = vec![0; 0x14];

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::bsl::{self, Then, Verdict};
-use super::flash::{NOR, SECTOR, UnisocFlash};
+use super::flash::{SECTOR, UnisocFlash};
 use super::object::{Object, Place};
 use super::{Unisoc, UnisocChip, factory, guard, nv};
 use crate::shared::lock;
@@ -92,7 +92,7 @@ impl Fdl {
         Duration::from_secs_f64(self.bytes_per_second.map_or(0.0, seconds))
     }
 
-    /// A START that is refused leaves the object before it alone: measured.
+    /// A START that is refused takes the place of the object before it, and stores nothing.
     fn start(&mut self, payload: &[u8]) -> Verdict {
         let (Some(address), Some(size)) = (bsl::word(payload, 0), bsl::word(payload, 1)) else {
             return Verdict::code(bsl::DOWN_DEST_ERROR);
@@ -100,19 +100,23 @@ impl Fdl {
         let size = size as usize;
         let object = match address {
             PHASE_CHECK if size != factory::PHASE_CHECK_BYTES => Err(bsl::DOWN_SIZE_ERROR),
-            PHASE_CHECK => Ok(Object::kept(Place::PhaseCheck, size)),
+            PHASE_CHECK => Ok(self.start_kept(Place::PhaseCheck, size)),
             NV if size > nv::area_bytes(self.chip) => Err(bsl::DOWN_SIZE_ERROR),
-            NV => Ok(Object::kept(Place::Nv, size)),
-            CPIO => Ok(Object::kept(Place::Cpio, size)),
+            NV => Ok(self.start_kept(Place::Nv, size)),
+            CPIO => Ok(self.start_kept(Place::Cpio, size)),
             _ => self.start_nor(address, size).ok_or(bsl::DOWN_DEST_ERROR),
         };
-        match object {
-            Ok(object) => {
-                self.object = Some(object);
-                Verdict::code(bsl::ACK)
-            }
-            Err(code) => Verdict::code(code),
-        }
+        let lost = self.object.is_some() || address == NV;
+        let (object, code) = match object {
+            Ok(object) => (Some(object), bsl::ACK),
+            Err(code) => (lost.then_some(Object::Lost { missing: size }), code),
+        };
+        self.object = object;
+        Verdict::code(code)
+    }
+
+    fn start_kept(&self, place: Place, size: usize) -> Object {
+        Object::kept(place, size, &mut self.flash())
     }
 
     fn start_nor(&self, address: u32, size: usize) -> Option<Object> {
@@ -120,7 +124,7 @@ impl Fdl {
         let range = flash.range(address, size)?;
         let keeps = self.chip == UnisocChip::Uis8850 && range.start < self.chip.boot_area_bytes();
         Some(if keeps {
-            Object::kept(Place::BootArea(range.start), size)
+            Object::kept(Place::BootArea(range.start), size, &mut flash)
         } else {
             Object::nor(range, &mut flash)
         })
@@ -135,21 +139,19 @@ impl Fdl {
         Verdict::code(code).after(takes)
     }
 
-    /// An END that comes too early leaves the object open: measured.
+    /// An END that is refused leaves the object as it is: measured.
     fn end(&mut self) -> Verdict {
         let Some(object) = &mut self.object else {
             return Verdict::code(bsl::DOWN_NOT_START);
         };
         let is_nv = matches!(object, Object::Kept { place: Place::Nv, .. });
-        let code = object.end(&mut lock(&self.flash));
-        if code == bsl::DOWN_SIZE_ERROR {
-            return Verdict::code(code);
-        }
-        self.object = None;
-        if is_nv && code == bsl::ACK {
-            let phase_check = self.saved_phase_check.take();
-            let mut flash = lock(&self.flash);
-            flash.phase_check = phase_check.or(flash.phase_check.take());
+        let mut flash = lock(&self.flash);
+        let code = object.end(&mut flash);
+        if code == bsl::ACK {
+            self.object = None;
+            if let Some(saved) = self.saved_phase_check.take_if(|_| is_nv) {
+                flash.phase_check = Some(saved);
+            }
         }
         Verdict::code(code)
     }
@@ -161,14 +163,21 @@ impl Fdl {
         match (address, bsl::word(payload, 2)) {
             (NV, Some(offset)) => self.read_nv(offset as usize, length as usize),
             (PHASE_CHECK, _) => self.read_phase_check(),
-            (NOR.., _) if address < RUNNING_NV && length > 0 => {
-                let flash = self.flash();
-                match flash.region(address, length as usize) {
-                    Some(bytes) => Verdict::data(clipped(bytes)),
-                    None => Verdict::code(bsl::INVALID_CMD),
-                }
-            }
-            _ => Verdict::code(bsl::INVALID_CMD),
+            _ => self.read_nor(address, length as usize),
+        }
+    }
+
+    /// The last byte must lie in the NOR, which the one before an empty piece is: measured.
+    fn read_nor(&self, address: u32, length: usize) -> Verdict {
+        let flash = self.flash();
+        let before = address.checked_sub(1).filter(|_| length == 0);
+        match (
+            flash.region(address, length),
+            before.and_then(|at| flash.region(at, 1)),
+        ) {
+            (Some(_), None) if length == 0 => Verdict::code(bsl::INVALID_CMD),
+            (Some(bytes), _) => Verdict::data(clipped(bytes)),
+            (None, _) => Verdict::code(bsl::INVALID_CMD),
         }
     }
 
@@ -189,14 +198,15 @@ impl Fdl {
         }
         if offset == 0 {
             let saved = self.saved_nv.take();
-            let Some(bin) = saved.or_else(|| nv::read_bin(self.chip, &self.flash().nv)) else {
+            let Some(bin) = saved.or_else(|| self.flash().nv_bin()) else {
                 return Verdict::code(bsl::INCOMPATIBLE_PARTITION);
             };
             self.snapshot = Some(bin);
         }
         let Some(snapshot) = &self.snapshot else {
             self.complaint = Some(format!("READ_FLASH of NV at offset {offset:#x} before offset 0"));
-            return Verdict::data(vec![0; length & 0xFFFF]);
+            let left = nv::area_bytes(self.chip).saturating_sub(offset);
+            return Verdict::data(vec![0; length.min(left) & 0xFFFF]);
         };
         match snapshot.get(offset..) {
             Some(rest) if !rest.is_empty() => Verdict::data(clipped(&rest[..length.min(rest.len())])),
@@ -274,7 +284,7 @@ impl Fdl {
     /// NV and PhaseCheck are saved in RAM, and then everything is erased.
     fn erase_everything(&mut self) -> Verdict {
         let mut flash = lock(&self.flash);
-        self.saved_nv = nv::read_bin(self.chip, &flash.nv);
+        self.saved_nv = flash.nv_bin();
         self.saved_phase_check = flash.phase_check.clone();
         flash.erase_all();
         let takes = self.work(flash.bytes().len());

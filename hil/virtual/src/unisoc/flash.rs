@@ -30,7 +30,8 @@ pub struct UnisocFlash {
     /// The running copy; made at the next boot when there is none.
     pub(super) running_nv: Option<NvItems>,
     pub(super) phase_check: Option<Vec<u8>>,
-    /// Whether the file system of NV and PhaseCheck exists.
+    /// Whether the file system of NV and PhaseCheck exists. The loader makes one at the first START for it, or
+    /// when the running NV is deleted: measured.
     pub(super) is_formatted: bool,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) formats: Vec<String>,
@@ -168,11 +169,15 @@ impl UnisocFlash {
         self.files.clear();
     }
 
+    /// The NV bin as it is read; none where there is no file system.
+    pub(super) fn nv_bin(&self) -> Option<Vec<u8>> {
+        self.is_formatted.then(|| nv::read_bin(self.chip, &self.nv))
+    }
+
     /// Stores an NV bin item by item; the running copy is deleted when anything has changed.
     pub(super) fn store_nv(&mut self, bin: &[u8]) -> Result<(), nv::BadBin> {
         let before = self.nv.clone();
         let stored = nv::store_bin(self.chip, bin, &mut self.nv);
-        self.is_formatted |= !self.nv.is_empty();
         if self.nv != before {
             self.running_nv = None;
         }
@@ -252,7 +257,7 @@ mod tests {
     fn the_running_copy_goes_when_the_factory_items_change() {
         let mut flash = flash();
         flash.running_nv = Some(flash.nv.clone());
-        let bin = nv::read_bin(UnisocChip::Uis8910, &flash.nv).unwrap();
+        let bin = nv::read_bin(UnisocChip::Uis8910, &flash.nv);
         let stored = flash.nv.clone();
         flash.store_nv(&nv::build(stored, 0)).unwrap();
         assert!(flash.running_nv_items().is_some());

@@ -105,18 +105,21 @@ impl Decoder {
     /// Takes bytes up to and including the next flag that closes something; none when `rest` is used up.
     pub fn next(&mut self, rest: &mut &[u8]) -> Option<Heard> {
         if std::mem::take(&mut self.closed) {
-            self.body.clear();
-            (self.wire_bytes, self.overlong) = (0, false);
+            self.body_begins();
         }
         while !rest.is_empty() {
-            if self.escaped {
-                self.escaped = false;
-                if rest[0] != FLAG {
+            if std::mem::take(&mut self.escaped) {
+                match rest[0] {
+                    // An escaped flag abandons the frame and opens the next: measured.
+                    FLAG => {
+                        self.open = true;
+                        self.body_begins();
+                    }
                     // The genuine loaders set the bit instead of flipping it.
-                    self.take(&[rest[0] | 0x20]);
-                    *rest = &rest[1..];
-                    continue;
+                    byte => self.take(&[byte | 0x20]),
                 }
+                *rest = &rest[1..];
+                continue;
             }
             let run = rest
                 .iter()
@@ -136,6 +139,11 @@ impl Decoder {
             }
         }
         None
+    }
+
+    fn body_begins(&mut self) {
+        self.body.clear();
+        (self.wire_bytes, self.overlong) = (0, false);
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -281,6 +289,16 @@ mod tests {
             is_wrong(heard_after(&encode(Check::Sum, 2, &[1; 0x301B]))),
             wrong,
             "longer than the limit"
+        );
+        assert_eq!(
+            heard_after(&bytes("7E 00 00 00 00 FF FF 7D 7E")),
+            [],
+            "escaped flag"
+        );
+        assert_eq!(
+            heard_after(&bytes("7E 00 00 00 00 FF FF 7D")),
+            [],
+            "escaped flag of the next"
         );
         assert_eq!(
             heard_after(&bytes("7E 00 00 00 00 FF FE 7E"))[0].0,

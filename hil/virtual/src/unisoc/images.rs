@@ -23,7 +23,7 @@ fn le(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Whether the bytes begin with a uImage whose two CRCs are right. Padding may follow.
-pub(super) fn is_whole_uimage(bytes: &[u8]) -> bool {
+pub(crate) fn is_whole_uimage(bytes: &[u8]) -> bool {
     let check = || {
         let mut header: [u8; UIMAGE_HEADER] = bytes.get(..UIMAGE_HEADER)?.try_into().ok()?;
         let data = bytes.get(UIMAGE_HEADER..UIMAGE_HEADER + be(bytes, 12)? as usize)?;
@@ -34,7 +34,7 @@ pub(super) fn is_whole_uimage(bytes: &[u8]) -> bool {
 }
 
 /// Whether the bytes are a simage of exactly that length with a right data CRC.
-pub(super) fn is_whole_simage(bytes: &[u8]) -> bool {
+pub(crate) fn is_whole_simage(bytes: &[u8]) -> bool {
     let check = || {
         let data = bytes.get(SIMAGE_HEADER..)?;
         let length = le(bytes, SIMAGE_LENGTH_AT)? as usize;

@@ -3,18 +3,18 @@
 
 mod bsl;
 mod builder;
-mod checks;
-mod cpio;
+pub(crate) mod checks;
+pub(crate) mod cpio;
 mod desk;
-mod factory;
+pub(crate) mod factory;
 mod fdl;
 mod fdl1;
 mod flash;
 mod guard;
 mod hdlc;
-mod images;
+pub(crate) mod images;
 mod loader;
-mod nv;
+pub(crate) mod nv;
 mod object;
 mod pdl;
 mod personality;

@@ -18,7 +18,8 @@ pub(crate) const GSM_CALIBRATION: u16 = 0x26D;
 pub(crate) const LTE_CALIBRATION: u16 = 0x26E;
 pub(crate) const GOLDEN: u16 = 0x26F;
 pub(crate) const MODULE_DEF: u16 = 0x300;
-/// The IMEIs: always read back, and always eight bytes long. Measured on the genuine FDL2.
+/// The IMEIs: all are read back as soon as one was written, and each is eight bytes long. Measured on the genuine
+/// FDL2.
 const IMEIS: [u16; 4] = [IMEI, 0x179, 0x186, 0x1E4];
 /// Items that the 8910 knows, in the order in which it reads them. The genuine FDL2 of another maker refuses
 /// 0x300 and 0x1F0-0x1F2, which Quectel's packages carry. Source: specs/unisoc-pac-bsl.md §1.5, §6.6.
@@ -57,28 +58,28 @@ pub(crate) fn area_bytes(chip: UnisocChip) -> usize {
     }
 }
 
-/// The bin as it is read from a module; none when it holds no item at all.
-pub(super) fn read_bin(chip: UnisocChip, items: &NvItems) -> Option<Vec<u8>> {
-    if items.is_empty() {
-        return None;
-    }
+/// The bin as it is read from a module.
+pub(super) fn read_bin(chip: UnisocChip, items: &NvItems) -> Vec<u8> {
     match chip {
         UnisocChip::Uis8910 => {
             let listed = DIRECTORY
                 .iter()
                 .filter_map(|id| Some((*id, presented(*id, items)?)));
-            Some(build(listed, area_bytes(chip)))
+            build(listed, area_bytes(chip))
         }
         // The 8850 gives the actual size only: up to the end mark.
-        UnisocChip::Uis8850 => Some(build(items.iter().map(|(id, data)| (*id, data.clone())), 0)),
+        UnisocChip::Uis8850 => build(items.clone(), 0),
     }
 }
 
-/// An item as the 8910 presents it: IMEIs and calibration are there even when they are absent.
+/// An item as the 8910 presents it: calibration is there even when it is absent, IMEIs when another one is there.
 fn presented(id: u16, items: &NvItems) -> Option<Vec<u8>> {
     let stored = items.get(&id).cloned();
     match id {
-        _ if IMEIS.contains(&id) => Some(stored.unwrap_or_else(|| vec![0xFF; 8])),
+        _ if IMEIS.contains(&id) => {
+            let any = IMEIS.iter().any(|imei| items.contains_key(imei));
+            any.then(|| stored.unwrap_or_else(|| vec![0xFF; 8]))
+        }
         CALIBRATION => Some(stored.unwrap_or_else(|| {
             let mut made_up = DEFAULT_CALIBRATION.to_vec();
             made_up.resize(CALIBRATION_BYTES, 0);
@@ -112,7 +113,7 @@ pub(crate) fn build(items: impl IntoIterator<Item = (u16, Vec<u8>)>, size: usize
 ///
 /// # Errors
 /// The bin, or one of its items, is refused. Items before the bad one are stored all the same.
-pub(super) fn store_bin(chip: UnisocChip, bin: &[u8], items: &mut NvItems) -> Result<(), BadBin> {
+pub(crate) fn store_bin(chip: UnisocChip, bin: &[u8], items: &mut NvItems) -> Result<(), BadBin> {
     let stored_crc = bin.get(..2).ok_or(BadBin)?;
     if stored_crc != crc_arc(&bin[2..]).to_be_bytes() {
         return Err(BadBin);
@@ -140,7 +141,7 @@ pub(super) fn store_bin(chip: UnisocChip, bin: &[u8], items: &mut NvItems) -> Re
 
 /// A bin that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BadBin;
+pub(crate) struct BadBin;
 
 /// An IMEI of 15 digits as its item holds it. Source: specs/unisoc-pac-bsl.md §6.6.
 pub(crate) fn encode_imei(imei: &str) -> Vec<u8> {
@@ -196,7 +197,7 @@ mod tests {
     #[test]
     fn reads_as_the_genuine_loader_does_after_one_imei_was_written() {
         let items = NvItems::from([(IMEI, (0..8).collect())]);
-        let bin = read_bin(UnisocChip::Uis8910, &items).unwrap();
+        let bin = read_bin(UnisocChip::Uis8910, &items);
         assert_eq!(bin.len(), 0x2_0000);
         let mut read = NvItems::new();
         store_bin(UnisocChip::Uis8910, &bin, &mut read).unwrap();
@@ -205,7 +206,13 @@ mod tests {
         assert_eq!(read[&CALIBRATION][..8], DEFAULT_CALIBRATION);
         assert_eq!(bin[0x17BC..0x17C0], [0xFF; 4]);
         assert_eq!(read.len(), 5);
-        assert_eq!(read_bin(UnisocChip::Uis8910, &NvItems::new()), None);
+        let empty = read_bin(UnisocChip::Uis8910, &NvItems::new());
+        assert_eq!(
+            empty[4..8],
+            [0x02, 0x00, 0x84, 0x17],
+            "calibration alone is made up"
+        );
+        assert_eq!(empty[0x178C..0x1790], [0xFF; 4]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) enum Object {
         size: usize,
         data: Vec<u8>,
     },
+    /// What is left after a START that was refused: counted, acknowledged, and stored nowhere. Measured.
+    Lost { missing: usize },
 }
 
 /// Where an object goes at END.
@@ -48,8 +50,9 @@ impl Object {
         object
     }
 
-    /// Keeps `size` bytes for that place.
-    pub fn kept(place: Place, size: usize) -> Self {
+    /// Keeps `size` bytes for that place, which is mounted, and made when there is none.
+    pub fn kept(place: Place, size: usize, flash: &mut UnisocFlash) -> Self {
+        flash.is_formatted |= !matches!(place, Place::BootArea(_));
         Object::Kept {
             place,
             size,
@@ -61,6 +64,7 @@ impl Object {
         match self {
             Object::Nor { range, next, .. } => range.end - next,
             Object::Kept { size, data, .. } => size - data.len(),
+            Object::Lost { missing } => *missing,
         }
     }
 
@@ -73,6 +77,7 @@ impl Object {
         let mut erased = 0;
         match self {
             Object::Kept { data, .. } => data.extend_from_slice(bytes),
+            Object::Lost { missing } => *missing -= bytes.len(),
             Object::Nor { next, .. } => {
                 let at = *next;
                 *next += bytes.len();
@@ -101,6 +106,7 @@ impl Object {
             return bsl::DOWN_SIZE_ERROR;
         }
         match self {
+            Object::Lost { .. } => {}
             Object::Nor { range, .. } => {
                 if range.start < range.end {
                     flash.complete();
@@ -108,10 +114,7 @@ impl Object {
                 return bsl::ACK;
             }
             Object::Kept { place, data, .. } => match *place {
-                Place::PhaseCheck => {
-                    flash.phase_check = Some(std::mem::take(data));
-                    flash.is_formatted = true;
-                }
+                Place::PhaseCheck => flash.phase_check = Some(std::mem::take(data)),
                 Place::Cpio => cpio::unpack(data, &mut flash.files),
                 Place::Nv => match flash.store_nv(data) {
                     Ok(()) => {}

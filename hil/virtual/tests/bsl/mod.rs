@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use qpyflash_virtual::UnisocChip;
+
 use crate::client::{Client, PATIENCE};
 
 pub const CONNECT: u16 = 0;
@@ -141,12 +143,8 @@ impl Bsl {
             .0
     }
 
-    pub fn code_of_words(&mut self, kind: u16, list: &[u32]) -> u16 {
-        self.code(kind, &words(list))
-    }
-
     /// START, MIDST in frames of `frame` bytes, END; the error is the first code that is no ACK.
-    pub fn load(&mut self, start: &[u32], image: &[u8], frame: usize) -> Result<(), u16> {
+    pub fn object(&mut self, start: &[u32], image: &[u8], frame: usize) -> Result<(), u16> {
         let mut ask = |kind: u16, payload: &[u8]| match self.ask(kind, payload) {
             Some((ACK, _)) => Ok(()),
             other => Err(other.map_or(0, |(code, _)| code)),
@@ -204,7 +202,8 @@ impl Bsl {
         assert_eq!(self.sync(1), "Spreadtrum Boot Block version 1.2\0");
         assert_eq!(self.code(CONNECT, &[]), ACK);
         let fdl2 = pac.data("FDL2");
-        self.load(&[0x0081_0000, fdl2.len() as u32], fdl2, 0x840).unwrap();
+        self.object(&[0x0081_0000, fdl2.len() as u32], fdl2, 0x840)
+            .unwrap();
         assert_eq!(self.code(EXEC, &[]), ACK);
         assert_eq!(self.code(CONNECT, &[]), ACK);
     }
@@ -214,11 +213,19 @@ impl Bsl {
         assert_eq!(self.sync(3), "SPRD3\0");
         assert_eq!(self.code(CONNECT, &[]), ACK);
         let fdl = pac.data("FDL");
-        self.load(&[0x5080_0000, fdl.len() as u32], fdl, 0x210).unwrap();
+        self.object(&[0x5080_0000, fdl.len() as u32], fdl, 0x210).unwrap();
         assert_eq!(self.code(EXEC, &[]), ACK);
         self.crc = false;
         self.sync(3);
         assert_eq!(self.code(CONNECT, &[]), ACK);
+    }
+
+    /// Mask ROM to the loader that writes.
+    pub fn load(&mut self, chip: UnisocChip, pac: &Pac) {
+        match chip {
+            UnisocChip::Uis8910 => self.load_8910(pac),
+            UnisocChip::Uis8850 => self.load_8850(pac),
+        }
     }
 
     /// Reads `length` bytes of the NV area at `offset`.
@@ -251,20 +258,18 @@ impl Bsl {
             let failed = |code| (entry.id.clone(), code);
             match entry.kind.as_str() {
                 "HOST_FDL" | "FDL" | "FDL2" => {}
-                "EraseFlash" => {
-                    let code = self.code_of_words(ERASE, &[entry.address, entry.region]);
-                    if code != ACK {
-                        return Err(failed(code));
-                    }
-                }
+                "EraseFlash" => match self.ask(ERASE, &words(&[entry.address, entry.region])) {
+                    Some((ACK, _)) => {}
+                    other => return Err(failed(other.map_or(0, |(code, _)| code))),
+                },
                 "NV" => {
                     let sum = bin.iter().map(|byte| u32::from(*byte)).sum();
                     let start = [entry.address, bin.len() as u32, sum];
-                    self.load(&start, &bin, frame).map_err(failed)?;
+                    self.object(&start, &bin, frame).map_err(failed)?;
                 }
                 _ if entry.id == "PhaseCheck" || entry.kind.is_empty() => {}
                 _ => self
-                    .load(&[entry.address, entry.data.len() as u32], &entry.data, frame)
+                    .object(&[entry.address, entry.data.len() as u32], &entry.data, frame)
                     .map_err(failed)?,
             }
         }
