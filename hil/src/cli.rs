@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::attach;
+use crate::{attach, bench};
 
 /// Benches, scenarios and hand-held virtual modules for those who work on qpyflash
 #[derive(Debug, Parser)]
@@ -18,6 +18,8 @@ pub struct Cli {
 enum Command {
     /// Attach a virtual module to a virtual bus and keep it there until Ctrl-C
     Attach(attach::Arguments),
+    /// Measure speed and memory of the host program against their bounds
+    Bench(bench::Arguments),
 }
 
 impl Cli {
@@ -25,6 +27,7 @@ impl Cli {
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         match self.command {
             Command::Attach(arguments) => attach::run(&arguments),
+            Command::Bench(arguments) => bench::run(&arguments),
         }
     }
 }

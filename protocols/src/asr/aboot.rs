@@ -216,9 +216,8 @@ impl Link<'_> {
         }
     }
 
-    /// Streams the announced bytes and waits until the module has them all.
-    pub fn deliver<'d>(&mut self, len: u32, pieces: impl Iterator<Item = &'d [u8]>) -> Result<(), Cause> {
-        self.send_data(pieces)?;
+    /// Waits until the module has all bytes that were announced and sent.
+    pub fn stored(&mut self, len: u32) -> Result<(), Cause> {
         let sent = format!("{len} bytes");
         match self.reply(&sent, patience::STORED)? {
             Reply::Okay(_) => Ok(()),

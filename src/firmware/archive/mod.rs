@@ -1,14 +1,15 @@
 //! A file, a zip, a zip inside a zip or an unpacked folder: always a tree of members, read on demand and checked.
 //!
 //! What a package may cost this host is bounded here, and a member's name never reaches the file system before
-//! it was checked. The outermost archive is read from disk; an inner one is held in memory as long as its tree.
+//! it was checked. The outermost archive is read from disk; an inner one is copied to a file without a name for as
+//! long as its tree lives.
 
 mod folder;
 mod names;
 mod zipped;
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -145,7 +146,7 @@ impl Tree {
         }
         let bytes = match &member.handle {
             Handle::Disk(path) => Bytes::Disk(path.clone()),
-            Handle::Zip(_) => Bytes::Memory(self.read(index)?),
+            Handle::Zip(_) => Bytes::Spooled(self.spool(index)?),
         };
         let (archive, members) = zipped::Archive::open(bytes, &place, spent)?;
         let parent = Some((Rc::clone(self), index));
@@ -165,6 +166,15 @@ impl Tree {
             (Handle::Disk(path), _) => folder::read(path, member.size),
             (Handle::Zip(number), Some(archive)) => archive.read(*number, member, &self.place()),
             (Handle::Zip(_), None) => Err(self.unknown_member()),
+        }
+    }
+
+    /// Copies a member of an archive to a file without a name, checked as when it is read.
+    fn spool(&self, index: usize) -> Result<File, PackageError> {
+        let member = self.member(index)?;
+        match (&member.handle, &self.archive) {
+            (Handle::Zip(number), Some(archive)) => archive.spool(*number, member, &self.place()),
+            _ => Err(self.unknown_member()),
         }
     }
 
@@ -213,7 +223,8 @@ impl Tree {
 #[derive(Debug)]
 enum Bytes {
     Disk(PathBuf),
-    Memory(Vec<u8>),
+    /// In a file without a name: an archive may be as large as all that it holds.
+    Spooled(File),
 }
 
 trait ReadSeek: Read + Seek {}
@@ -223,7 +234,11 @@ impl Bytes {
     fn reader(&self) -> std::io::Result<Box<dyn ReadSeek + '_>> {
         Ok(match self {
             Bytes::Disk(path) => Box::new(BufReader::with_capacity(CHUNK_BYTES, File::open(path)?)),
-            Bytes::Memory(bytes) => Box::new(Cursor::new(bytes.as_slice())),
+            Bytes::Spooled(file) => {
+                let mut file = file;
+                file.rewind()?;
+                Box::new(BufReader::with_capacity(CHUNK_BYTES, file))
+            }
         })
     }
 }

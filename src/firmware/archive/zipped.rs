@@ -1,7 +1,8 @@
 //! The members of a zip, of which nothing is believed before it was counted.
 
 use std::collections::HashSet;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
@@ -64,6 +65,36 @@ impl Archive {
 
     /// Reads a member, which must have exactly its declared size and check sum.
     pub fn read(&self, number: usize, member: &Member, place: &str) -> Result<Vec<u8>, PackageError> {
+        let mut bytes = Vec::with_capacity(member.size.min(TRUSTED_CAPACITY) as usize);
+        self.copy(number, member, place, |chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// Copies a member, which must have exactly its declared size and check sum, to a file without a name that is
+    /// gone when it is closed.
+    pub fn spool(&self, number: usize, member: &Member, place: &str) -> Result<File, PackageError> {
+        let unwritable = |source| PackageError::Unwritable {
+            place: std::env::temp_dir().display().to_string(),
+            source,
+        };
+        let mut file = tempfile::tempfile().map_err(unwritable)?;
+        self.copy(number, member, place, |chunk| {
+            file.write_all(chunk).map_err(unwritable)
+        })?;
+        Ok(file)
+    }
+
+    /// Hands a member on piece by piece; only at the end is it known to be whole.
+    fn copy(
+        &self,
+        number: usize,
+        member: &Member,
+        place: &str,
+        mut take: impl FnMut(&[u8]) -> Result<(), PackageError>,
+    ) -> Result<(), PackageError> {
         let mut source = self.bytes.reader().map_err(|source| unreadable(place, source))?;
         let mut file = self.member(number, &mut source, member, place)?;
         let damaged = |why: String| PackageError::BrokenMember {
@@ -71,23 +102,21 @@ impl Archive {
             member: member.name.clone(),
             why,
         };
-        let mut bytes = Vec::with_capacity(member.size.min(TRUSTED_CAPACITY) as usize);
+        let mut left = member.size;
         let mut digest = CRC32.digest();
         let mut chunk = vec![0; CHUNK_BYTES];
-        while (bytes.len() as u64) < member.size {
-            let wanted = (member.size - bytes.len() as u64).min(CHUNK_BYTES as u64) as usize;
+        while left > 0 {
+            let wanted = left.min(CHUNK_BYTES as u64) as usize;
             let count = file
                 .read(&mut chunk[..wanted])
                 .map_err(|why| damaged(why.to_string()))?;
             if count == 0 {
-                return Err(damaged(format!(
-                    "it ends after {} of {} bytes",
-                    bytes.len(),
-                    member.size
-                )));
+                let (had, size) = (member.size - left, member.size);
+                return Err(damaged(format!("it ends after {had} of {size} bytes")));
             }
+            left -= count as u64;
             digest.update(&chunk[..count]);
-            bytes.extend_from_slice(&chunk[..count]);
+            take(&chunk[..count])?;
         }
         match file.read(&mut chunk[..1]) {
             Ok(0) => {}
@@ -104,7 +133,7 @@ impl Archive {
                 "its CRC-32 is 0x{found:08x}, the archive says 0x{stored:08x}"
             )));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Reads the first bytes of a member.

@@ -115,7 +115,7 @@ impl Session<'_, '_> {
             &format!("preparing to write `{}` to `{partition}`", image.name),
         );
         let most = self.max_download_size()?;
-        let segments = Segments::new(&image.data, most).ok_or_else(|| Cause::Malformed {
+        let mut segments = Segments::new(&image.data, most).ok_or_else(|| Cause::Malformed {
             sent: "getvar:max-download-size".into(),
             answer: format!("{most} bytes, in which no block fits"),
         })?;
@@ -125,11 +125,14 @@ impl Session<'_, '_> {
             self.erase(partition)?;
         }
         self.acknowledged(image, 0);
-        let mut start = 0;
-        for segment in segments {
+        let (mut start, mut next) = (0, segments.next());
+        while let Some(segment) = next {
             self.doing = format!("writing `{}` to `{partition}` at {start:#x}", image.name);
             let pieces = segment.pieces.iter().map(|piece| &piece[..]);
-            self.download(segment.len, pieces)?;
+            self.stream(segment.len, pieces)?;
+            // Built while the last bytes are on their way: the line must not wait for a CRC.
+            next = segments.next();
+            self.link.stored(segment.len)?;
             self.change(&format!("flash:{partition}"), &image.name)?;
             self.count(segment.image_end - start);
             start = segment.image_end;

@@ -261,8 +261,15 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Downloads bytes to RAM. From the first of them on the module is no longer as it was.
+    /// Downloads bytes to RAM.
     fn download<'d>(&mut self, len: u32, pieces: impl Iterator<Item = &'d [u8]>) -> Result<(), Cause> {
+        self.stream(len, pieces)?;
+        self.link.stored(len)
+    }
+
+    /// The first half of a download: announced and sent, while the last bytes may still be on their way. From the
+    /// first byte on the module is no longer as it was.
+    fn stream<'d>(&mut self, len: u32, pieces: impl Iterator<Item = &'d [u8]>) -> Result<(), Cause> {
         let queued = self.work_is_queued();
         let patience = if queued {
             patience::FLASHER_DATA
@@ -273,7 +280,7 @@ impl Session<'_, '_> {
         if self.written == Written::Nothing {
             self.written = Written::HelpersOnly;
         }
-        self.link.deliver(len, pieces)
+        self.link.send_data(pieces)
     }
 
     /// Sends a command that changes flash. From then on flash is no longer as it was.
