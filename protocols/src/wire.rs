@@ -248,6 +248,9 @@ pub enum Cause {
         /// The variable and both values.
         why: String,
     },
+    /// What a run must not destroy could not be put into safety; it ended before it destroyed anything.
+    #[error("{0}")]
+    NotKept(String),
     /// The module speaks something that this version does not.
     #[error("{0}")]
     Unsupported(String),

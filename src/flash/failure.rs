@@ -30,6 +30,7 @@ pub(super) fn explain(failure: Failure, permit: &WritePermit, place: &str) -> Er
         Cause::Refused { .. } => Kind::ModuleRefused,
         Cause::Malformed { .. } => Kind::ModuleGarbage,
         Cause::WrongChip { .. } => Kind::RefusedChip,
+        Cause::NotKept(_) => Kind::RefusedUnsafe,
         Cause::Unsupported(_) => Kind::ModuleUnsupported,
     };
     let again = format!("`--before none --oc {}`", permit.ordering_code());

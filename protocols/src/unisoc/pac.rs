@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use crc::{CRC_16_ARC, Crc, Table};
 
-use super::uimage;
+use super::{corrupt, uimage};
 use crate::{FormatError, Platform};
 
-/// Both check sums of the file. Source: specs/unisoc-pac-bsl.md §1.3 [V].
-const CRC16: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_ARC);
+/// Both check sums of the file, and that of an NV area. Source: specs/unisoc-pac-bsl.md §1.3, §4.3 (V).
+pub(super) static CRC16: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_ARC);
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 2124;
@@ -34,7 +34,7 @@ const XML_BYTES: std::ops::RangeInclusive<usize> = 1024..=1 << 20;
 const FILE_LIMIT: u64 = 256 << 20;
 /// `nFileFlag` of the XML.
 const FLAG_XML: u32 = 2;
-/// Where the only loader of a UIS8850 runs. Source: specs/unisoc-pac-bsl.md §1.6 [V].
+/// Where the only loader of a UIS8850 runs. Source: specs/unisoc-pac-bsl.md §1.6 (V).
 const LOADER_8850: u32 = 0x5080_0000;
 
 /// What a package can be used for, judged by its entries and never by its name.
@@ -123,7 +123,7 @@ impl Pac {
             } else if xml.replace(entry.data).is_some() {
                 return Err(corrupt(
                     "the entry table of the .pac file",
-                    "it has two XML entries".into(),
+                    "it has two XML entries",
                 ));
             }
         }
@@ -313,7 +313,7 @@ fn checked_xml(xml: Option<Arc<[u8]>>) -> Result<Arc<[u8]>, FormatError> {
 }
 
 /// The name in the header and the loaders in the table must point to the same chip.
-/// Source: specs/unisoc-pac-bsl.md §1.7 [1] and [?]: either rule alone is not trusted.
+/// Source: specs/unisoc-pac-bsl.md §1.7 (1) and (?): either rule alone is not trusted.
 fn chip(product: &str, version: &str, entries: &[Entry]) -> Result<Platform, FormatError> {
     let named = |chip: &str| product.contains(chip) || version.contains(chip);
     let what = || format!("the package of product `{product}`, version `{version}`");
@@ -328,7 +328,7 @@ fn chip(product: &str, version: &str, entries: &[Entry]) -> Result<Platform, For
             let why = "it names no chip that qpyflash knows (8910 or 8850)".into();
             return Err(FormatError::Unsupported { what: what(), why });
         }
-        (true, true) => return Err(corrupt(&what(), "it names two chips, 8910 and 8850".into())),
+        (true, true) => return Err(corrupt(what(), "it names two chips, 8910 and 8850")),
     };
     let find = |id: &str| entries.iter().find(|entry| entry.id == id);
     let by_loaders = match (find("HOST_FDL"), find("FDL"), find("FDL2")) {
@@ -341,7 +341,7 @@ fn chip(product: &str, version: &str, entries: &[Entry]) -> Result<Platform, For
     }
     let loaders = by_loaders.map_or("of no known chip", Platform::title);
     Err(corrupt(
-        &what(),
+        what(),
         format!(
             "it is named for the {}, its loaders are {loaders}",
             by_name.title()
@@ -388,13 +388,6 @@ fn truncated(need: u64, file: &[u8]) -> FormatError {
         what: "the .pac file".into(),
         need,
         have: file.len() as u64,
-    }
-}
-
-fn corrupt(what: &str, why: String) -> FormatError {
-    FormatError::Corrupt {
-        what: what.into(),
-        why,
     }
 }
 

@@ -4,7 +4,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, Table};
 
 const CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 
-/// Bytes of the header, all fields big-endian. Source: specs/unisoc-pac-bsl.md §1.7 [V].
+/// Bytes of the header, all fields big-endian. Source: specs/unisoc-pac-bsl.md §1.7 (V).
 const HEADER_BYTES: usize = 64;
 /// First word of the header.
 const MAGIC: u32 = 0x2705_1956;
@@ -14,6 +14,11 @@ const HEADER_CRC: std::ops::Range<usize> = 4..8;
 const DATA_SIZE: std::ops::Range<usize> = 12..16;
 /// CRC-32 over those bytes.
 const DATA_CRC: std::ops::Range<usize> = 24..28;
+
+/// Whether it begins as one: all that the module itself looks at. Source: specs/unisoc-pac-bsl.md §1.4, §5.3 (V).
+pub(super) fn has_magic(image: &[u8]) -> bool {
+    image.starts_with(&MAGIC.to_be_bytes())
+}
 
 /// Says what is wrong with a loader, or nothing.
 pub(super) fn defect(image: &[u8]) -> Option<String> {
