@@ -98,13 +98,15 @@ impl Port {
     /// Does everything that can be done at `now`.
     fn work(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<Ending>> {
         while self.passing.front().is_some_and(|(passed, _)| *passed <= now) {
-            let Some((_, bytes)) = self.passing.pop_front() else {
+            let Some((passed, bytes)) = self.passing.pop_front() else {
                 break;
             };
             self.passing_bytes -= bytes.len();
-            self.talker.hear(&bytes, now, &mut self.out);
+            // Heard when they had passed, however late this thread has woken: the turn-round time counts from there.
+            self.talker.hear(&bytes, passed, &mut self.out);
         }
-        self.read(now, buffer)?;
+        self.read(buffer)?;
+        let now = Instant::now();
         self.talker.tick(now, &mut self.out);
         self.write(now)?;
         Ok(self.talker.ending(now))
@@ -112,7 +114,7 @@ impl Port {
 
     /// Reads what has arrived and hands it on, at once or when it has passed the line. Reads before it waits:
     /// when nothing is there and nothing on the line, the line is really idle.
-    fn read(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<()> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         for _ in 0..READS_PER_TURN {
             if !self.wants_to_read() {
                 break;
@@ -125,6 +127,8 @@ impl Port {
                 }
                 break;
             }
+            // A frame takes many reads: what it says last is answered when it was read, not when the first byte was.
+            let now = Instant::now();
             match self.throttle.passes_at(count, now) {
                 None => self.talker.hear(&buffer[..count], now, &mut self.out),
                 Some(passed) => {

@@ -122,7 +122,15 @@ fn write_generated(chip: UnisocChip, old: &str, new: &str, frame: usize) {
         assert_region(&module, address, &expected, &id);
     }
     assert_kept(&module, &before);
-    assert_eq!(module.violations(), Vec::<String>::new());
+    // The receive FIFO of a real 8910 holds 8 KiB.
+    let is_too_long = chip == UnisocChip::Uis8910 && frame > 0x1FF0;
+    let complains = |text: &String| text == "Fdl2: a frame longer than the receive FIFO";
+    assert!(
+        module.violations().iter().all(complains),
+        "{:?}",
+        module.violations()
+    );
+    assert_eq!(module.violations().is_empty(), !is_too_long);
     assert_eq!(module.counters().boots, 3);
 }
 

@@ -46,7 +46,6 @@ pub struct Unisoc {
     pub(super) has_external_flash: bool,
     pub(super) rom_garbage: bool,
     pub(super) model: Option<String>,
-    /// What is in the flash before the first boot: everything but the firmware and identity of the builder.
     pub(super) nv: NvStart,
 }
 
@@ -55,6 +54,8 @@ pub struct Unisoc {
 pub(super) enum NvStart {
     Calibrated,
     Empty,
+    /// Whatever is in it, it is read with a wrong CRC.
+    WrongCrc,
 }
 
 impl Unisoc {
@@ -124,6 +125,12 @@ impl VirtualModuleBuilder<Unisoc> {
     /// Its NV and PhaseCheck are blank: reading them gives 0x96.
     pub fn blank_nv(mut self) -> Self {
         self.platform.nv = NvStart::Empty;
+        self
+    }
+
+    /// Its NV is read with a wrong CRC.
+    pub fn wrong_nv_crc(mut self) -> Self {
+        self.platform.nv = NvStart::WrongCrc;
         self
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::bsl::{self, Then, Verdict};
+use super::builder::NvStart;
 use super::flash::{SECTOR, UnisocFlash};
 use super::object::{Object, Place};
 use super::{Unisoc, UnisocChip, factory, guard, nv};
@@ -38,6 +39,9 @@ pub(super) struct Fdl {
     object: Option<Object>,
     /// The NV bin as it was at the last read of offset 0.
     snapshot: Option<Vec<u8>>,
+    /// The byte sum that the START of an NV object has announced. The genuine FDL2 ignores it; others check it.
+    announced_sum: Option<u32>,
+    has_wrong_nv_crc: bool,
     saved_nv: Option<Vec<u8>>,
     saved_phase_check: Option<Vec<u8>>,
     /// What the host did that the loader lets pass and that harms.
@@ -60,6 +64,8 @@ impl Fdl {
             model: settings.model.clone(),
             object: None,
             snapshot: None,
+            announced_sum: None,
+            has_wrong_nv_crc: settings.nv == NvStart::WrongCrc,
             saved_nv: None,
             saved_phase_check: None,
             complaint: None,
@@ -80,6 +86,11 @@ impl Fdl {
             bsl::ERASE_FLASH => self.erase(payload),
             _ => Verdict::code(bsl::INVALID_CMD),
         }
+    }
+
+    /// Whether a frame longer than its receive FIFO makes a real one panic. Source: specs/unisoc-pac-bsl.md §2.3.
+    pub fn has_fifo(&self) -> bool {
+        self.chip == UnisocChip::Uis8910
     }
 
     fn flash(&self) -> MutexGuard<'_, UnisocFlash> {
@@ -106,6 +117,7 @@ impl Fdl {
             CPIO => Ok(self.start_kept(Place::Cpio, size)),
             _ => self.start_nor(address, size).ok_or(bsl::DOWN_DEST_ERROR),
         };
+        self.announced_sum = bsl::word(payload, 2);
         let lost = self.object.is_some() || address == NV;
         let (object, code) = match object {
             Ok(object) => (Some(object), bsl::ACK),
@@ -144,12 +156,15 @@ impl Fdl {
         let Some(object) = &mut self.object else {
             return Verdict::code(bsl::DOWN_NOT_START);
         };
-        let is_nv = matches!(object, Object::Kept { place: Place::Nv, .. });
+        let nv_sum = object.nv_sum();
         let mut flash = lock(&self.flash);
         let code = object.end(&mut flash);
+        if nv_sum.is_some() && nv_sum != self.announced_sum {
+            self.complaint = Some("START_DATA of NV announced another byte sum, or none".into());
+        }
         if code == bsl::ACK {
             self.object = None;
-            if let Some(saved) = self.saved_phase_check.take_if(|_| is_nv) {
+            if let Some(saved) = self.saved_phase_check.take_if(|_| nv_sum.is_some()) {
                 flash.phase_check = Some(saved);
             }
         }
@@ -198,9 +213,10 @@ impl Fdl {
         }
         if offset == 0 {
             let saved = self.saved_nv.take();
-            let Some(bin) = saved.or_else(|| self.flash().nv_bin()) else {
+            let Some(mut bin) = saved.or_else(|| self.flash().nv_bin()) else {
                 return Verdict::code(bsl::INCOMPATIBLE_PARTITION);
             };
+            bin[0] ^= u8::from(self.has_wrong_nv_crc);
             self.snapshot = Some(bin);
         }
         let Some(snapshot) = &self.snapshot else {

@@ -190,7 +190,8 @@ impl Bsl {
     }
 
     fn request(&mut self, kind: u16, desk: &mut Desk, turn: &mut Turn<'_>) -> Verdict {
-        if matches!(self.program, Program::Fdl1(_)) && self.decoder.wire_bytes() > FIFO_8910 {
+        let has_fifo = matches!(&self.program, Program::Fdl(fdl) if fdl.has_fifo());
+        if has_fifo && self.decoder.wire_bytes() > FIFO_8910 {
             desk.violation(self.stage, "a frame longer than the receive FIFO");
         }
         let request = (self.stage, bsl::request(kind));

@@ -60,6 +60,18 @@ impl Object {
         }
     }
 
+    /// The byte sum of an NV object.
+    pub fn nv_sum(&self) -> Option<u32> {
+        match self {
+            Object::Kept {
+                place: Place::Nv,
+                data,
+                ..
+            } => Some(data.iter().map(|byte| u32::from(*byte)).sum()),
+            _ => None,
+        }
+    }
+
     fn missing(&self) -> usize {
         match self {
             Object::Nor { range, next, .. } => range.end - next,

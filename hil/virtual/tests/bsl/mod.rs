@@ -1,6 +1,8 @@
 //! A small Unisoc host for the tests of the virtual modules: PDL, BSL, packages. It shares no code with them.
 #![allow(dead_code)]
 
+pub mod stages;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
