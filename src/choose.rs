@@ -173,7 +173,7 @@ impl Search {
 
     fn judge(&mut self, path: &Path, package: &Package) {
         let built_for = module(package.built_for());
-        if matches!(package.plan(), Plan::Unisoc(pac) if pac.contents() == Contents::CoreOnly) {
+        if matches!(package.plan(), Plan::Unisoc(plan) if plan.pac().contents() == Contents::CoreOnly) {
             return self.misfit(
                 path,
                 Some(built_for),

@@ -102,7 +102,8 @@ fn capitals_blanks_and_copies_work() {
     let outer = Zip::new().with(&format!("我的 固件/{name} (1).BIN"), &bin).done();
     let package = resolve_bytes(&format!("下载 {name} (1).ZIP"), &outer).unwrap();
     assert_is_the_real_pac(&package);
-    assert!(package.warnings().is_empty(), "{:?}", package.warnings());
+    let of_the_name = |warning: &&String| !warning.contains("FMT_FSMOD");
+    assert_eq!(package.warnings().iter().find(of_the_name), None);
     let mut capitals = asr(ASR_REV);
     capitals
         .iter_mut()
@@ -110,6 +111,16 @@ fn capitals_blanks_and_copies_work() {
         .unwrap()
         .0 = "DOWNLOAD.JSON".into();
     assert_is_asr(&resolve_bytes("A.ZIP", &Zip::new().tree("目录 a", &capitals).done()).unwrap());
+}
+
+/// The real package with one byte of an image changed: as sound, and not the same.
+fn other_pac() -> Vec<u8> {
+    let change = |id: &str, data: &mut Vec<u8>| {
+        if id == "CP" {
+            data[1000] ^= 1;
+        }
+    };
+    pac_without(&vector(REAL_PAC), &[], change)
 }
 
 #[test]
@@ -132,7 +143,7 @@ fn names_in_gbk_are_read() {
     let path = bench.file("x.zip", &zip);
     assert_is_the_real_pac(&resolve(&path).unwrap());
     let both = Zip::new()
-        .with("other.pac", &pac_without(&vector(REAL_PAC), &["CP"], |_, _| {}))
+        .with("other.pac", &other_pac())
         .with("x.zip", &zip)
         .done();
     let (_, message) = code(bench.resolve("both.zip", &both));
@@ -142,10 +153,7 @@ fn names_in_gbk_are_read() {
 #[test]
 fn junk_of_file_managers_is_ignored() {
     let zip = Zip::new()
-        .with(
-            "__MACOSX/a/._x.pac",
-            &pac_without(&vector(REAL_PAC), &["CP"], |_, _| {}),
-        )
+        .with("__MACOSX/a/._x.pac", &other_pac())
         .with("a/.DS_Store", b"\0\0\0\x01Bud1")
         .with("a/x.pac", &vector(REAL_PAC))
         .done();

@@ -202,7 +202,8 @@ fn layout_6_public_unisoc_new() {
             ("file name", "QPY_OCPU_V0001_EC800G_CNLD_FW.zip")
         ]
     );
-    assert_eq!(package.warnings(), [""; 0]);
+    let warnings = ["`FMT_FSMOD` is selected: what it names will be empty afterwards"];
+    assert_eq!(package.warnings(), warnings);
 }
 
 #[test]

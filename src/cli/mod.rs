@@ -11,6 +11,7 @@ mod options;
 mod outcome;
 mod printer;
 mod progress;
+mod read;
 mod resolve;
 mod udev;
 mod unpack;
@@ -65,6 +66,9 @@ enum Command {
     List,
     /// Ask a module what it is
     Identify(identify::Arguments),
+    /// Read from a module what nobody else has
+    #[command(subcommand)]
+    Read(read::Read),
     /// Send a module into download mode
     EnterDownload(enter_download::Arguments),
     /// Show it all on an embedded virtual module
@@ -110,6 +114,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<u8, Error> {
         Command::Resolve(arguments) => resolve::run(&arguments, printer),
         Command::List => list::run(printer),
         Command::Identify(arguments) => identify::run(&arguments, &global, printer),
+        Command::Read(read::Read::Nv(arguments)) => read::nv(&arguments, &global, printer),
         Command::EnterDownload(arguments) => enter_download::run(&arguments, &global, printer),
         Command::Demo(arguments) => demo::run(&arguments, &global, printer),
         Command::Udev => udev::run(printer),

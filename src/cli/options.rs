@@ -1,6 +1,6 @@
 //! Options that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
@@ -121,6 +121,52 @@ pub struct Claims {
     pub before: Before,
 }
 
+/// What is kept, and how the loader is talked to.
+#[derive(Debug, Clone, Args)]
+pub struct Keeping {
+    /// Folder for backups of NV items; this user's state directory by default
+    #[arg(long, value_name = "DIR", env = "QPYFLASH_BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Backup of this very module's NV items, for the case that it has lost its own (Unisoc)
+    #[arg(long, value_name = "FILE")]
+    pub nv_backup: Option<PathBuf>,
+    /// Let the package fill NV items of identity or calibration that the module lacks (Unisoc)
+    #[arg(long)]
+    pub fill_missing_nv: bool,
+    /// Bytes of one frame to the loader (Unisoc)
+    #[arg(long, value_name = "BYTES", value_parser = frame, env = "QPYFLASH_FRAME")]
+    pub frame: Option<u16>,
+}
+
+fn frame(text: &str) -> Result<u16, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(hex) => u16::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    number.map_err(|_| "a number of bytes, like 2048 or 0x800".into())
+}
+
+impl Keeping {
+    /// Adds these options to a request.
+    pub fn apply(&self, request: &mut Request) -> Result<(), Error> {
+        request.backup_dir.clone_from(&self.backup_dir);
+        request.fill_missing_nv = self.fill_missing_nv;
+        request.frame = self.frame;
+        request.earlier_nv = self.nv_backup.as_deref().map(read_backup).transpose()?;
+        Ok(())
+    }
+}
+
+/// The bytes of a backup.
+pub fn read_backup(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|why| {
+        Error::new(
+            Kind::Usage,
+            format!("cannot read the backup `{}`: {why}", path.display()),
+        )
+    })
+}
+
 /// How download mode is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Before {
@@ -146,7 +192,7 @@ impl From<Before> for flash::Before {
 }
 
 /// A request from a command's options.
-pub fn request(file: &std::path::Path, target: &Target, claims: &Claims) -> Request {
+pub fn request(file: &Path, target: &Target, claims: &Claims) -> Request {
     Request {
         port: target.port.clone(),
         path: target.path.clone(),

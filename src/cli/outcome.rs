@@ -19,6 +19,9 @@ pub fn show(outcome: &Outcome, printer: &Printer) -> u8 {
 }
 
 fn text(outcome: &Outcome, printer: &Printer) {
+    for backup in &outcome.backups {
+        printer.say(&format!("  backup: {}", backup.display()));
+    }
     if let Some(error) = &outcome.error {
         printer.failed_run(error, outcome);
         return;
@@ -35,6 +38,7 @@ fn text(outcome: &Outcome, printer: &Printer) {
             None => format!("`{file}` is sound; no module is attached"),
         },
         Verdict::Clear => format!("`{file}` may be written to the module on {place}; nothing was written"),
+        Verdict::Done => format!("done on {place}, {:.1} s in all", outcome.seconds),
         Verdict::WrittenPowerCycle => format!(
             "written: `{file}`, {}; the module on {place} stays in download mode: now power-cycle it",
             rate(outcome)

@@ -9,7 +9,7 @@ use qpyflash::flash::{self, Outcome};
 use qpyflash::fleet;
 use qpyflash::link::Cancel;
 
-use super::options::{self, Claims, Global, Target};
+use super::options::{self, Claims, Global, Keeping, Target};
 use super::printer::Printer;
 use super::{outcome, progress};
 
@@ -22,6 +22,8 @@ pub struct Arguments {
     pub target: Target,
     #[command(flatten)]
     pub claims: Claims,
+    #[command(flatten)]
+    pub keeping: Keeping,
     /// What happens after the last image
     #[arg(long, value_enum, default_value = "reset")]
     pub after: After,
@@ -46,6 +48,7 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
         After::Reset => flash::After::Reset,
         After::Stay => flash::After::Stay,
     };
+    arguments.keeping.apply(&mut request)?;
     let cancel = Cancel::default();
     let settings = global.settings(&cancel)?;
     let events = Events::new(progress::sink(printer));

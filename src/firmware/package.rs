@@ -67,8 +67,8 @@ impl BuiltFor {
 pub enum Plan {
     /// An ASR `download.json` or `firmware.bin`.
     Asr(Arc<qpyflash_protocols::asr::Plan>),
-    /// A Unisoc `.pac`, recognised and listed; writing follows.
-    Unisoc(Arc<qpyflash_protocols::unisoc::Pac>),
+    /// A Unisoc `.pac`.
+    Unisoc(Arc<qpyflash_protocols::unisoc::Plan>),
     /// An Eigencomm `.binpkg`, recognised and listed; writing follows.
     Eigencomm(Arc<qpyflash_protocols::eigencomm::Binpkg>),
 }

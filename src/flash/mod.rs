@@ -6,11 +6,14 @@
 
 mod confirm;
 mod failure;
+mod job;
 mod outcome;
 mod prepare;
 mod request;
 mod run;
+mod session;
 
+pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};
 pub use prepare::identify_alone;
 pub use request::{After, Before, Request};
@@ -27,12 +30,17 @@ use crate::link::Settings;
 use crate::module::attached;
 
 /// Writes a package to a module: the main job.
-pub fn write(request: &Request, settings: &Settings, mut events: Events) -> Outcome {
+pub fn write(request: &Request, settings: &Settings, events: Events) -> Outcome {
+    perform(Job::Write, request, settings, events)
+}
+
+/// Does a job on a module. Every job needs a package for the module: where it is not written it gives the loaders.
+pub fn perform(job: Job, request: &Request, settings: &Settings, mut events: Events) -> Outcome {
     let mut outcome = Outcome::begun();
     let result = prepare::package(request, &mut events, &mut outcome)
-        .and_then(|package| writable(&package).map(|()| package))
+        .and_then(|package| servable(&package, job).map(|()| package))
         .and_then(|package| prepare::clear(package, request, settings, &mut events, &mut outcome))
-        .and_then(|cleared| run::run(cleared, request, settings, &mut events, &mut outcome));
+        .and_then(|cleared| run::run(cleared, job, request, settings, &mut events, &mut outcome));
     outcome.conclude(result, events.phase());
     events.finish(outcome)
 }
@@ -69,18 +77,15 @@ fn may_be_written(
     Ok(())
 }
 
-/// Packages of the other platforms are recognised, listed and judged, but not yet written.
-fn writable(package: &Package) -> Result<(), Error> {
-    match package.platform() {
-        Platform::Asr => Ok(()),
-        other => Err(Error::new(
+/// Is there a session for this job on this platform? Found out before the module is looked for.
+fn servable(package: &Package, job: Job) -> Result<(), Error> {
+    match (package.platform(), job) {
+        (Platform::Asr, Job::Write) | (Platform::Unisoc8910 | Platform::Unisoc8850, _) => Ok(()),
+        (platform, job) => Err(Error::new(
             Kind::PackageUnsupported,
-            format!(
-                "this version writes ASR Cat.1 packages; this one is for {}",
-                other.title()
-            ),
+            format!("this version has no `{}` for {}", job.words(), platform.title()),
         )
         .in_phase(Phase::Resolve)
-        .hint("`qpyflash inspect` and `qpyflash check` work for it; writing follows")),
+        .hint("`qpyflash inspect` and `qpyflash check` work for this package")),
     }
 }

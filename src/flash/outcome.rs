@@ -1,6 +1,7 @@
 //! What happened, plainly.
 
 use std::error::Error as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use qpyflash_protocols::{Phase, Written};
@@ -22,6 +23,8 @@ pub enum Verdict {
     WrittenPowerCycle,
     /// Written, and the module said `complete`; nobody asked it again.
     WrittenUnasked,
+    /// What was asked for is done; nothing of it is firmware.
+    Done,
     /// A check, and everything fits.
     Clear,
     /// We said no.
@@ -107,6 +110,8 @@ pub struct Outcome {
     pub written: Written,
     /// Image bytes that the module acknowledged.
     pub bytes: u64,
+    /// Backups that were made before anything was erased.
+    pub backups: Vec<PathBuf>,
     /// What the module said it was before.
     pub before: Option<Identity>,
     /// What it says it is now.
@@ -133,6 +138,7 @@ impl Outcome {
             stated_built_for: None,
             written: Written::Nothing,
             bytes: 0,
+            backups: Vec::new(),
             before: None,
             after: None,
             warnings: Vec::new(),
@@ -164,6 +170,13 @@ impl Outcome {
             events.warn(warning.clone());
             self.warnings.push(warning);
         }
+    }
+
+    pub(super) fn set_backups(&mut self, files: Vec<PathBuf>, events: &mut Events) {
+        for file in &files {
+            events.note(format!("backup: {}", file.display()));
+        }
+        self.backups = files;
     }
 
     pub(super) fn set_permit(&mut self, permit: &WritePermit) {

@@ -175,7 +175,7 @@ pub(super) fn own(module: &Module) -> Result<Owner, Error> {
     Ok(Owner::take(&virtual_bus_name(), &slot(module))?)
 }
 
-fn slot(module: &Module) -> String {
+pub(super) fn slot(module: &Module) -> String {
     match module.topology() {
         Some(path) => path.to_string(),
         None => module.port.display().to_string(),

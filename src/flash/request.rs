@@ -54,6 +54,14 @@ pub struct Request {
     pub verify: bool,
     /// How long to wait for what.
     pub deadlines: Deadlines,
+    /// Bytes of one frame to the loader, where the protocol lets one choose.
+    pub frame: Option<u16>,
+    /// Folder for backups; this user's state directory by default.
+    pub backup_dir: Option<PathBuf>,
+    /// A kept NV area of this very module, for the case that it has lost its own.
+    pub earlier_nv: Option<Vec<u8>>,
+    /// Lets the package fill NV items of identity or calibration that the module lacks.
+    pub fill_missing_nv: bool,
 }
 
 impl Request {
@@ -71,6 +79,10 @@ impl Request {
             baud: 115_200,
             verify: true,
             deadlines: Deadlines::default(),
+            frame: None,
+            backup_dir: None,
+            earlier_nv: None,
+            fill_missing_nv: false,
         }
     }
 }

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use qpyflash_protocols::{Failure, Phase, Platform, Wire, asr};
+use qpyflash_protocols::{Phase, Platform};
 
 use super::confirm::confirm;
 use super::prepare::Cleared;
-use super::{After, Before, Outcome, Request, Verdict};
+use super::session::{self, Context, Keep};
+use super::{After, Before, Job, Outcome, Request, Verdict};
+use crate::backup::Backups;
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::firmware::Plan;
-use crate::gate::WritePermit;
 use crate::identity;
 use crate::link::{Line, Settings, open_patiently};
 use crate::module::{Deadlines, Mode, Module, Watch, await_download_mode, usb_ids::Role};
@@ -26,6 +26,7 @@ const UART_DECIDES_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) fn run(
     cleared: Cleared,
+    job: Job,
     request: &Request,
     settings: &Settings,
     events: &mut Events,
@@ -62,50 +63,52 @@ pub(super) fn run(
     let serial = open_patiently(&port, request.baud, OPEN_PATIENCE, &settings.cancel).map_err(|error| {
         Error::from(error).hint("the module is in download mode; power-cycle it to go back")
     })?;
+    let mut context = context(job, request, &module, outcome)?;
     let mut line = Line::new(Box::new(serial), events, settings);
-    let bytes = session(&mut line, &permit, request).map_err(|failure| {
+    let result = session::run(&mut line, &permit, &mut context);
+    drop(line);
+    outcome.set_backups(context.keep.files, events);
+    let achieved = result.map_err(|failure| {
         outcome.bytes = super::failure::acknowledged(&failure.written);
         super::failure::explain(*failure, &permit, &module.place())
     })?;
-    drop(line);
-    outcome.bytes = bytes;
-    outcome.written = qpyflash_protocols::Written::Complete;
+    outcome.bytes = achieved.bytes;
+    outcome.written = achieved.written;
 
-    match (request.after, request.verify) {
-        (After::Stay, _) | (_, false) => Ok(Verdict::WrittenUnasked),
-        (After::Reset, true) => confirm(&permit, &module, &watch, request, settings, events, outcome),
-    }
-}
-
-/// The platform's own protocol. The permit is the key: nothing else leads here.
-fn session(wire: &mut dyn Wire, permit: &WritePermit, request: &Request) -> Result<u64, Box<Failure>> {
-    match permit.package().plan() {
-        Plan::Asr(plan) => {
-            let options = asr::Options {
-                production: request.production,
-                after: match request.after {
-                    After::Reset => asr::After::Reset,
-                    After::Stay => asr::After::Stay,
-                },
-                ..asr::Options::default()
-            };
-            asr::write(wire, plan, &options)
-                .map(|report| report.bytes)
-                .map_err(Box::new)
+    match (job, request.after, request.verify) {
+        (Job::Write, After::Reset, true) => {
+            confirm(&permit, &module, &watch, request, settings, events, outcome)
         }
-        Plan::Unisoc(_) | Plan::Eigencomm(_) => unreachable_platform(permit.package().platform()),
+        (Job::Write, ..) => Ok(Verdict::WrittenUnasked),
+        _ => Ok(Verdict::Done),
     }
 }
 
-/// `flash::write` has refused these platforms before the module was looked for.
-fn unreachable_platform(platform: Platform) -> Result<u64, Box<Failure>> {
-    Err(Box::new(Failure {
-        phase: Phase::Sync,
-        doing: format!("writing a package for {}", platform.title()),
-        cause: qpyflash_protocols::Cause::Unsupported("this version has no session for it".into()),
-        written: qpyflash_protocols::Written::Nothing,
-        log: Vec::new(),
-    }))
+/// A backup that cannot be made must stop the run before the module is asked for anything.
+fn context<'a>(
+    job: Job,
+    request: &'a Request,
+    module: &Module,
+    outcome: &Outcome,
+) -> Result<Context<'a>, Error> {
+    let imei = outcome
+        .before
+        .as_ref()
+        .filter(|identity| !identity.has_default_imei())
+        .and_then(|identity| identity.imei.clone());
+    let name = imei.clone().unwrap_or_else(|| super::prepare::slot(module));
+    let backups = Backups::of(&name, request.backup_dir.as_deref())
+        .map_err(|why| Error::new(Kind::Usage, format!("no folder for backups: {why}")))?;
+    Ok(Context {
+        request,
+        job,
+        imei,
+        is_uart: module.attached.is_none(),
+        keep: Keep {
+            backups,
+            files: Vec::new(),
+        },
+    })
 }
 
 /// Sends a module that answers AT into download mode and returns its download port.

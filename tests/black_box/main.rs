@@ -20,4 +20,5 @@ mod ports;
 mod refusals;
 mod run_mode;
 mod sdk;
+mod unisoc;
 mod writes;

@@ -227,6 +227,20 @@ pub fn eigencomm(newer: bool) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// The package's XML without the `<File>` elements of these entries.
+fn xml_without(xml: &[u8], ids: &[&str]) -> Vec<u8> {
+    let mut text = String::from_utf8(xml.to_vec()).unwrap();
+    for id in ids {
+        let Some(at) = text.find(&format!("<ID>{id}</ID>")) else {
+            continue;
+        };
+        let begin = text[..at].rfind("<File>").unwrap();
+        let end = at + text[at..].find("</File>").unwrap() + "</File>".len();
+        text.replace_range(begin..end, "");
+    }
+    text.into_bytes()
+}
+
 /// Rewrites a `.pac` without some entries, changed by `change`, with lengths and check sums made right again.
 pub fn pac_without(pac: &[u8], ids: &[&str], change: impl Fn(&str, &mut Vec<u8>)) -> Vec<u8> {
     const HEADER: usize = 2124;
@@ -247,6 +261,9 @@ pub fn pac_without(pac: &[u8], ids: &[&str], change: impl Fn(&str, &mut Vec<u8>)
             } else {
                 pac[offset..offset + size].to_vec()
             };
+            if id.is_empty() {
+                data = xml_without(&data, ids);
+            }
             change(&id, &mut data);
             table.push((pac[at..at + ENTRY].to_vec(), data));
         }

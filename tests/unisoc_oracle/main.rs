@@ -5,7 +5,11 @@
 //! (or name an interpreter that has it with `QPYFLASH_ORACLE_PYTHON`).
 
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up fails"
+)]
 
 mod oracle;
 mod pty;

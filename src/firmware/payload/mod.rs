@@ -44,7 +44,7 @@ impl Payload {
     /// What a `.pac` can be used for; nothing for other formats.
     pub fn pac_contents(&self) -> Option<Contents> {
         match &self.plan {
-            Plan::Unisoc(pac) => Some(pac.contents()),
+            Plan::Unisoc(plan) => Some(plan.pac().contents()),
             Plan::Asr(_) | Plan::Eigencomm(_) => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qpyflash_protocols::unisoc::{Contents, Pac};
+use qpyflash_protocols::unisoc::{self, Contents, Pac};
 
 use super::{Payload, format_error, image, sha256};
 use crate::firmware::error::PackageError;
@@ -44,14 +44,24 @@ pub(super) fn load(candidate: &Candidate) -> Result<Payload, PackageError> {
             images.push(image(&entry.id, format!("0x{:08x}", entry.address), &entry.data));
         }
     }
+    let (platform, inner_names) = (
+        pac.platform,
+        files().map(|entry| entry.file_name.clone()).collect(),
+    );
+    let plan = unisoc::Plan::from_pac(Arc::new(pac)).map_err(|source| format_error(candidate, source))?;
+    for warning in plan.warnings() {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
     Ok(Payload {
-        platform: pac.platform,
+        platform,
         images,
         helpers,
         warnings,
-        inner_names: files().map(|entry| entry.file_name.clone()).collect(),
+        inner_names,
         speakers: ["APPIMG", "AP", "AP2"].map(str::to_owned).into(),
         fingerprint: sha256(&file),
-        plan: Plan::Unisoc(Arc::new(pac)),
+        plan: Plan::Unisoc(Arc::new(plan)),
     })
 }
