@@ -70,7 +70,13 @@ pub(super) fn run(
     outcome.set_backups(context.keep.files, events);
     let achieved = result.map_err(|failure| {
         outcome.bytes = super::failure::acknowledged(&failure.written);
-        super::failure::explain(*failure, &permit, &module.place())
+        let story = super::failure::Story {
+            job,
+            permit: &permit,
+            backups: &outcome.backups,
+            place: &module.place(),
+        };
+        story.explain(*failure)
     })?;
     outcome.bytes = achieved.bytes;
     outcome.written = achieved.written;
@@ -80,7 +86,9 @@ pub(super) fn run(
             confirm(&permit, &module, &watch, request, settings, events, outcome)
         }
         (Job::Write, ..) => Ok(Verdict::WrittenUnasked),
-        _ => Ok(Verdict::Done),
+        (Job::ReadNv, ..) => Ok(Verdict::Done),
+        (Job::RestoreNv, ..) => Ok(Verdict::NvRestored),
+        (Job::EraseAll, ..) => Ok(Verdict::Erased),
     }
 }
 
