@@ -5,6 +5,7 @@
 //! module is touched.
 
 mod confirm;
+mod enter;
 mod failure;
 mod job;
 mod outcome;
@@ -13,11 +14,11 @@ mod request;
 mod run;
 mod session;
 
+pub use enter::enter_download;
 pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};
 pub use prepare::identify_alone;
 pub use request::{After, Before, Request};
-pub use run::enter_download;
 
 use std::sync::Arc;
 
