@@ -1,13 +1,14 @@
 //! Options that several commands share.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use qpyflash::flash::{self, NvBackup, Request};
 use qpyflash::identity::OrderingCode;
 use qpyflash::link::{Cancel, Settings, Trace};
-use qpyflash::module::TopologyPath;
+use qpyflash::module::{Deadlines, TopologyPath};
 use qpyflash::{Error, Kind};
 
 /// Options of every command.
@@ -119,6 +120,10 @@ pub struct Claims {
     /// How download mode is reached
     #[arg(long, value_enum, default_value = "auto", env = "QPYFLASH_BEFORE")]
     pub before: Before,
+    /// Wait for a module in download mode to appear, 60 s unless told: `--wait=120`
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
+    #[arg(conflicts_with = "before", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub wait: Option<u64>,
 }
 
 /// Where backups go, and how the loader is talked to.
@@ -215,6 +220,11 @@ impl From<Before> for flash::Before {
 
 /// A request from a command's options.
 pub fn request(file: &Path, target: &Target, claims: &Claims) -> Request {
+    let defaults = Request::new(file);
+    let before = claims.wait.map_or(claims.before, |_| Before::Wait);
+    let by_hand = claims
+        .wait
+        .map_or(defaults.deadlines.by_hand, Duration::from_secs);
     Request {
         port: target.port.clone(),
         path: target.path.clone(),
@@ -222,7 +232,11 @@ pub fn request(file: &Path, target: &Target, claims: &Claims) -> Request {
         label: claims.oc.clone(),
         built_for: claims.built_for.clone(),
         production: claims.production,
-        before: claims.before.into(),
-        ..Request::new(file)
+        before: before.into(),
+        deadlines: Deadlines {
+            by_hand,
+            ..defaults.deadlines
+        },
+        ..defaults
     }
 }

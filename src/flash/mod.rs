@@ -5,6 +5,7 @@
 //! module is touched.
 
 mod confirm;
+mod enter;
 mod failure;
 mod job;
 mod outcome;
@@ -14,11 +15,11 @@ mod run;
 mod session;
 mod unisoc;
 
+pub use enter::enter_download;
 pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};
 pub use prepare::identify_alone;
 pub use request::{After, Before, NvBackup, Request};
-pub use run::enter_download;
 
 use std::sync::Arc;
 

@@ -177,6 +177,7 @@ fn find(request: &Request, settings: &Settings, events: &mut Events) -> Result<M
         Before::Wait => module::await_any_in_download_mode(
             request.port.as_deref(),
             request.path.as_ref(),
+            &request.deadlines,
             settings,
             events,
         ),

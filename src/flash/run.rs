@@ -1,28 +1,21 @@
 //! From the permit to the restarted module.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use qpyflash_protocols::{Phase, Platform};
-
-use super::confirm::confirm;
+use super::confirm::{confirm, confirm_blank};
+use super::enter::{Order, enter};
 use super::prepare::Cleared;
 use super::session::{self, Context, Keep};
 use super::{After, Before, Job, Outcome, Request, Verdict};
 use crate::backup::Backups;
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::identity;
 use crate::link::{Line, Settings, open_patiently};
-use crate::module::{Deadlines, Mode, Module, Watch, await_download_mode, usb_ids::Role};
+use crate::module::{Mode, Module, Watch};
 
 /// How long a freshly enumerated port is tried again while it cannot be opened.
 /// Source: specs/usb-and-hosts.md §3.4 (20 × 250 ms) [?].
-const OPEN_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a port that belongs to no known module is watched for disappearing after the download command. A
-/// module behind a UART adapter never makes its port disappear. Source: specs/asr-aboot.md §1.2 [?].
-const UART_DECIDES_AFTER: Duration = Duration::from_secs(2);
+pub(super) const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn run(
     cleared: Cleared,
@@ -43,16 +36,13 @@ pub(super) fn run(
         _ if module.mode() == Some(Mode::Download) => module.port.clone(),
         Before::None => module.port.clone(),
         _ => {
-            let platform = Some(permit.package().platform());
-            let entered = enter(
-                &module,
-                platform,
-                &watch,
-                request.baud,
-                &request.deadlines,
+            let order = Order {
+                platform: Some(permit.package().platform()),
+                baud: request.baud,
+                deadlines: &request.deadlines,
                 settings,
-                events,
-            );
+            };
+            let entered = enter(&module, &watch, &order, events);
             if let (Err(_), Some(asked)) = (&entered, &asked) {
                 asked.let_program_go_on(request.baud, settings, events);
             }
@@ -88,7 +78,7 @@ pub(super) fn run(
         (Job::Write, ..) => Ok(Verdict::WrittenUnasked),
         (Job::ReadNv, ..) => Ok(Verdict::Done),
         (Job::RestoreNv, ..) => Ok(Verdict::NvRestored),
-        (Job::EraseAll, ..) => Ok(Verdict::Erased),
+        (Job::EraseAll, ..) => confirm_blank(&module, &watch, request, settings, events),
     }
 }
 
@@ -117,89 +107,4 @@ fn context<'a>(
             files: Vec::new(),
         },
     })
-}
-
-/// Sends a module that answers AT into download mode and returns its download port.
-///
-/// # Errors
-/// [`Kind::DownloadModeNotReached`], and the link's.
-pub fn enter_download(
-    module: &Module,
-    baud: u32,
-    deadlines: &Deadlines,
-    settings: &Settings,
-    events: &mut Events,
-) -> Result<PathBuf, Error> {
-    let _owner = super::prepare::own(module)?;
-    let watch = Watch::begin(module.topology())?;
-    enter(
-        module,
-        module.platform(),
-        &watch,
-        baud,
-        deadlines,
-        settings,
-        events,
-    )
-}
-
-fn enter(
-    module: &Module,
-    platform: Option<Platform>,
-    watch: &Watch,
-    baud: u32,
-    deadlines: &Deadlines,
-    settings: &Settings,
-    events: &mut Events,
-) -> Result<PathBuf, Error> {
-    events.start(Phase::EnterDownload);
-    let at_port = match &module.attached {
-        Some(attached) => attached.port(Role::At).map(PathBuf::from).ok_or_else(|| {
-            let text = format!("the module on {} shows no AT port", module.place());
-            Error::new(Kind::DownloadModeNotReached, text)
-        })?,
-        None => module.port.clone(),
-    };
-    let serial = open_patiently(&at_port, baud, OPEN_PATIENCE, &settings.cancel)?;
-    let mut line = Line::new(Box::new(serial), events, settings);
-    identity::at::enter_download_mode(&mut line).map_err(|error| match Error::from(error) {
-        error if error.kind == Kind::Interrupted => error,
-        error => {
-            let text = format!(
-                "cannot send the module on {} into download mode: {error}",
-                module.place()
-            );
-            Error {
-                kind: Kind::DownloadModeNotReached,
-                message: text,
-                ..error
-            }
-        }
-    })?;
-    drop(line);
-    if module.attached.is_none() && stays(&at_port, settings) {
-        return Ok(at_port);
-    }
-    let found = await_download_mode(watch, platform, deadlines, settings, events)?;
-    found.port(Role::Download).map(PathBuf::from).ok_or_else(|| {
-        Error::new(
-            Kind::DownloadModeNotReached,
-            format!(
-                "the module on {} is in download mode but shows no port",
-                found.topology
-            ),
-        )
-    })
-}
-
-/// Does a port that is not on the bus outlive the command? Then it is a UART, and the boot ROM speaks on it.
-fn stays(port: &std::path::Path, settings: &Settings) -> bool {
-    let deadline = std::time::Instant::now() + UART_DECIDES_AFTER.mul_f64(settings.timeout_scale);
-    while std::time::Instant::now() < deadline && !settings.cancel.is_set() {
-        if !port.exists() {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    true
 }

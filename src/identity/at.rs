@@ -38,11 +38,28 @@ const GUARD: Duration = Duration::from_millis(1100);
 const QUIET: Duration = Duration::from_millis(200);
 const BOOT_QUIET: Duration = Duration::from_secs(1);
 const BOOT_LONGEST: Duration = Duration::from_secs(10);
-/// Time for the answer to `AT+QDOWNLOAD=1`; silence is fine. Source: specs/usb-and-hosts.md §2.1.
+/// Time for the answer to a [`DownloadCommand`]; silence is fine. Source: specs/usb-and-hosts.md §2.1.
 const DOWNLOAD_WITHIN: Duration = Duration::from_secs(3);
 
-/// The command that makes a module leave run mode.
-const DOWNLOAD: &str = "AT+QDOWNLOAD=1";
+/// A command that makes a module leave run mode for download mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DownloadCommand {
+    /// Quectel's own, of every platform. Some Eigencomm firmware does not have it.
+    Qdownload,
+    /// Restarts an Eigencomm module after 799 ms; its boot ROM then shows the download port for a short time, in
+    /// which it can be caught. Source: specs/eigencomm-agentboot.md §1.3 [1], §11 no. 10 [?].
+    Ecrst,
+}
+
+impl DownloadCommand {
+    /// The command without its line end.
+    pub const fn words(self) -> &'static str {
+        match self {
+            DownloadCommand::Qdownload => "AT+QDOWNLOAD=1",
+            DownloadCommand::Ecrst => "AT+ECRST=delay,799",
+        }
+    }
+}
 
 /// What stands at the other end of a port that was asked `AT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,17 +114,17 @@ pub fn read(wire: &mut dyn Wire) -> Result<Identity, IdentityError> {
 ///
 /// # Errors
 /// [`IdentityError::Refused`] with the module's words; [`IdentityError::Wire`] when nothing could be sent.
-pub fn enter_download_mode(wire: &mut dyn Wire) -> Result<Leaving, IdentityError> {
+pub fn enter_download_mode(wire: &mut dyn Wire, command: DownloadCommand) -> Result<Leaving, IdentityError> {
     let mut port = Dialogue::new(wire);
     port.settle(Duration::ZERO, QUIET)?;
-    port.send(format!("{DOWNLOAD}\r\n").as_bytes())?;
+    port.send(format!("{}\r\n", command.words()).as_bytes())?;
     let until = port.now() + DOWNLOAD_WITHIN;
     loop {
         match port.line(until) {
             Ok(Some(line)) if line == "OK" => return Ok(Leaving::Acknowledged),
             Ok(Some(line)) if is_refusal(&line) => {
                 return Err(IdentityError::Refused {
-                    command: DOWNLOAD,
+                    command: command.words(),
                     answer: line,
                 });
             }

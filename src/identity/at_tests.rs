@@ -399,7 +399,10 @@ mod download {
 
     fn enter(replies: Replies) -> (Result<Leaving, IdentityError>, String) {
         let mut wire = Scripted::new(move |_| replies.clone());
-        (enter_download_mode(&mut wire), wire.sent_text())
+        (
+            enter_download_mode(&mut wire, DownloadCommand::Qdownload),
+            wire.sent_text(),
+        )
     }
 
     #[test]
@@ -413,7 +416,10 @@ mod download {
         assert_eq!(enter(vec![(5, b"AT+QDOWN".to_vec())]).0, Ok(Leaving::Silent));
         assert_eq!(enter(vec![(5, vec![0; 300])]).0, Ok(Leaving::Silent));
         let mut wire = Scripted::new(|_| Replies::new()).leaving_at(300);
-        assert_eq!(enter_download_mode(&mut wire), Ok(Leaving::Vanished));
+        assert_eq!(
+            enter_download_mode(&mut wire, DownloadCommand::Qdownload),
+            Ok(Leaving::Vanished)
+        );
     }
 
     #[test]
@@ -431,10 +437,13 @@ mod download {
     #[test]
     fn nothing_is_sent_to_a_module_that_has_already_left_or_to_a_log_port() {
         let mut wire = Scripted::new(|_| Replies::new()).leaving_at(0);
-        assert_eq!(enter_download_mode(&mut wire), Err(WireError::Gone.into()));
+        assert_eq!(
+            enter_download_mode(&mut wire, DownloadCommand::Qdownload),
+            Err(WireError::Gone.into())
+        );
         let mut wire = Scripted::new(|_| Replies::new()).saying(0, [0; 100]);
         assert!(matches!(
-            enter_download_mode(&mut wire),
+            enter_download_mode(&mut wire, DownloadCommand::Qdownload),
             Err(IdentityError::LogPort { .. })
         ));
         assert_eq!(wire.sent_text(), "");
@@ -462,6 +471,6 @@ proptest::proptest! {
             .in_chunks(chunk);
         let _ = read(&mut wire);
         proptest::prop_assert!(wire.now() < BOUND);
-        let _ = enter_download_mode(&mut wire);
+        let _ = enter_download_mode(&mut wire, DownloadCommand::Qdownload);
     }
 }

@@ -18,8 +18,9 @@ use crate::link::Settings;
 /// Source: specs/asr-aboot.md §1.3 (≤ 50 ms).
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long `--before wait` waits. Source: specs/usb-and-hosts.md §2.1 (60 s) [?].
-const WAIT_LIMIT: Duration = Duration::from_secs(60);
+/// How long a module that acknowledged its reset may stay on the bus. Source: specs/unisoc-pac-bsl.md §5.3: it
+/// resets after 2 ms (V); the rest is the host's own delay.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long to wait for what. Source: specs/usb-and-hosts.md §2.1 [?].
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,8 @@ pub struct Deadlines {
     pub restart: Duration,
     /// For a module that came back in download mode to leave it by itself. Source: specs/asr-aboot.md §8.4.
     pub linger: Duration,
+    /// For a module that somebody puts into download mode by hand.
+    pub by_hand: Duration,
 }
 
 impl Default for Deadlines {
@@ -41,6 +44,7 @@ impl Default for Deadlines {
             appear: Duration::from_secs(30),
             restart: Duration::from_secs(120),
             linger: Duration::from_secs(30),
+            by_hand: Duration::from_secs(60),
         }
     }
 }
@@ -100,6 +104,16 @@ impl Watch {
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
+    /// The module under watch, while its firmware runs and shows its ports.
+    ///
+    /// # Errors
+    /// [`Kind::LinkFailed`] when the bus cannot be read.
+    pub fn running(&self) -> Result<Option<Attached>, Error> {
+        Ok(self
+            .module()?
+            .filter(|module| module.mode == Mode::Run && !module.ports.is_empty()))
+    }
+
     fn place(&self) -> String {
         self.socket
             .as_ref()
@@ -107,14 +121,16 @@ impl Watch {
     }
 }
 
-/// Waits until the module under watch has left run mode and its download device is there; if `platform` is given,
-/// it must be that platform's.
+/// Waits until the module under watch, which was given `command`, has left run mode and its download device is
+/// there; if `platform` is given, it must be that platform's.
 ///
 /// # Errors
-/// [`Kind::DownloadModeNotReached`] when it stays, does not come back, or comes back as another platform;
+/// [`Kind::DownloadModeNotReached`] when it stays, does not come back, or comes back in run mode or as another
+/// platform;
 /// [`Kind::Interrupted`].
 pub fn await_download_mode(
     watch: &Watch,
+    command: &str,
     platform: Option<Platform>,
     deadlines: &Deadlines,
     settings: &Settings,
@@ -131,23 +147,23 @@ pub fn await_download_mode(
     )?;
     if left.is_none() {
         return Err(not_reached(format!(
-            "`AT+QDOWNLOAD=1` was sent, but the module on {socket} is still in run mode after {} s",
+            "`{}` was sent, but the module on {socket} is still in run mode after {} s",
+            command,
             deadlines.disappear.as_secs()
-        ))
-        .hint("hold the BOOT key (see the module's hardware guide for its level) while resetting the module, then run again with `--before none --oc OC`"));
+        )));
     }
     let found = wait(
         deadlines.appear,
         settings,
         events,
         &format!("the download port on {socket}"),
-        || {
-            Ok(watch
-                .module()?
-                .filter(|module| module.mode == Mode::Download && !module.ports.is_empty()))
-        },
+        || Ok(watch.module()?.filter(|module| !module.ports.is_empty())),
     )?;
     match found {
+        Some(module) if module.mode == Mode::Run => Err(not_reached(format!(
+            "the module on {socket} restarted after `{}`, but came back in run mode",
+            command
+        ))),
         Some(module) if platform.is_none() || module.platform == platform => Ok(module),
         Some(module) => Err(not_reached(format!(
             "the module on {socket} came back as {} ({}), expected was {}",
@@ -199,18 +215,52 @@ pub fn await_restart(
     })
 }
 
+/// Waits until the module under watch, which has just been told to restart and has no firmware, is back.
+///
+/// # Errors
+/// [`Kind::Interrupted`].
+pub fn await_blank(
+    watch: &Watch,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Appeared, Error> {
+    let socket = watch.place();
+    // One that has not been seen leaving has left between two looks.
+    wait(
+        LEAVES_WITHIN,
+        settings,
+        events,
+        &format!("{socket} to restart"),
+        || Ok(watch.module()?.is_none().then_some(())),
+    )?;
+    let back = wait(
+        deadlines.appear,
+        settings,
+        events,
+        &format!("{socket} to come back"),
+        || Ok(watch.module()?.filter(|module| !module.ports.is_empty())),
+    )?;
+    Ok(match back {
+        Some(module) if module.mode == Mode::Run => Appeared::Running(module),
+        Some(_) => Appeared::InDownloadMode,
+        None => Appeared::Nothing,
+    })
+}
+
 /// Waits for a module in download mode: at `path`, at the port named `port`, or the only one on the bus.
 ///
 /// # Errors
-/// [`Kind::ModuleMissing`] when none appears within a minute, [`Kind::ModuleSeveral`], [`Kind::Interrupted`].
+/// [`Kind::ModuleMissing`] when none appears in time, [`Kind::ModuleSeveral`], [`Kind::Interrupted`].
 pub fn await_any_in_download_mode(
     port: Option<&str>,
     path: Option<&TopologyPath>,
+    deadlines: &Deadlines,
     settings: &Settings,
     events: &mut Events,
 ) -> Result<Module, Error> {
     let found = wait(
-        WAIT_LIMIT,
+        deadlines.by_hand,
         settings,
         events,
         "a module in download mode",
@@ -223,7 +273,7 @@ pub fn await_any_in_download_mode(
     found.ok_or_else(|| {
         let text = format!(
             "no module appeared in download mode within {} s",
-            WAIT_LIMIT.as_secs()
+            deadlines.by_hand.as_secs()
         );
         Error::new(Kind::ModuleMissing, text).hint(
             "hold the BOOT key while resetting or plugging in the module; the hardware guide names its level",

@@ -154,7 +154,7 @@ fn a_module_in_download_mode_is_written_without_one_at_byte() {
         "--oc EC600NCNLA-N05",
         "--path 1-4.2 --oc EC600NCNLA",
         "--port usb:1-4.2 --before none --oc EC600NCNLA",
-        "--before wait --oc EC600NCNLA",
+        "--wait --oc EC600NCNLA",
     ];
     each(&lines, |options| {
         let bench = Bench::new();

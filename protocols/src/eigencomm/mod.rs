@@ -1,9 +1,24 @@
-//! Eigencomm EC618: the `.binpkg` package and the settings beside it.
+//! Eigencomm EC618 modules: `.binpkg` packages, written through the boot ROM and the agent it loads. `README.md`
+//! beside this file is the protocol on one page.
 //!
-//! The folder's `README.md` describes the formats as we read them. Source: specs/eigencomm-agentboot.md §2.
+//! Source: specs/eigencomm-agentboot.md.
 
 pub mod binpkg;
 mod extras;
+mod ini;
+mod map;
+mod plan;
+mod regions;
+mod settings;
+mod transport;
+
+#[cfg(test)]
+mod tests;
 
 pub use binpkg::{Binpkg, Entry, Version};
 pub use extras::{Extra, extras};
+pub use map::{Flash, RF_BACKUP, Region};
+pub use plan::{Burn, Companions, Kind, Plan};
+pub use regions::{Named, regions};
+pub use settings::Settings;
+pub use transport::Transport;

@@ -1,0 +1,183 @@
+//! From run mode to download mode: the orders a module may obey, one after the other, and what came of each.
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use qpyflash_protocols::{Phase, Platform};
+
+use super::prepare::own;
+use super::run::OPEN_PATIENCE;
+use crate::error::{Error, Kind};
+use crate::event::Events;
+use crate::identity::at::{self, DownloadCommand};
+use crate::link::{Line, Settings, open_patiently};
+use crate::module::usb_ids::Role;
+use crate::module::{Attached, Deadlines, Module, Watch, await_download_mode};
+
+/// How long a port that belongs to no known module is watched for disappearing after the download command. A
+/// module behind a UART adapter never makes its port disappear. Source: specs/asr-aboot.md §1.2 [?].
+const UART_DECIDES_AFTER: Duration = Duration::from_secs(2);
+
+/// How a module is to be sent into download mode.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// What must appear; any platform when it is not known.
+    pub platform: Option<Platform>,
+    /// Line speed; without meaning over USB.
+    pub baud: u32,
+    pub deadlines: &'a Deadlines,
+    pub settings: &'a Settings,
+}
+
+/// The commands a platform's firmware may know, the gentlest first.
+fn commands(platform: Option<Platform>) -> &'static [DownloadCommand] {
+    match platform {
+        Some(Platform::Eigencomm618) => &[DownloadCommand::Qdownload, DownloadCommand::Ecrst],
+        _ => &[DownloadCommand::Qdownload],
+    }
+}
+
+/// Sends a module that answers AT into download mode and returns its download port.
+///
+/// # Errors
+/// [`Kind::DownloadModeNotReached`], and the link's.
+pub fn enter_download(
+    module: &Module,
+    baud: u32,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<PathBuf, Error> {
+    let _owner = own(module)?;
+    let watch = Watch::begin(module.topology())?;
+    let order = Order {
+        platform: module.platform(),
+        baud,
+        deadlines,
+        settings,
+    };
+    enter(module, &watch, &order, events)
+}
+
+/// Tries one command after the other, as long as the module is in run mode again or still.
+pub(super) fn enter(
+    module: &Module,
+    watch: &Watch,
+    order: &Order<'_>,
+    events: &mut Events,
+) -> Result<PathBuf, Error> {
+    events.start(Phase::EnterDownload);
+    let mut here = module.attached.clone();
+    let mut commands = commands(order.platform).iter().peekable();
+    loop {
+        let Some(&command) = commands.next() else {
+            let text = format!("the module on {} knows no way into download mode", module.place());
+            return Err(Error::new(Kind::DownloadModeNotReached, text));
+        };
+        let error = match obey(module, here.as_ref(), command, watch, order, events) {
+            Err(error) if error.kind == Kind::DownloadModeNotReached => error,
+            result => return result,
+        };
+        if commands.peek().is_none() {
+            return Err(error);
+        }
+        match (&module.attached, watch.running()?) {
+            // Its ports may have other names since it has restarted.
+            (Some(_), Some(running)) => here = Some(running),
+            (Some(_), None) => return Err(error),
+            (None, _) => {}
+        }
+        events.note(format!("{error}; trying another way"));
+    }
+}
+
+/// One command, and where the module went.
+fn obey(
+    module: &Module,
+    here: Option<&Attached>,
+    command: DownloadCommand,
+    watch: &Watch,
+    order: &Order<'_>,
+    events: &mut Events,
+) -> Result<PathBuf, Error> {
+    let not_reached = |text: String| Error::new(Kind::DownloadModeNotReached, text);
+    let at_port = match here {
+        Some(attached) => attached
+            .port(Role::At)
+            .map(PathBuf::from)
+            .ok_or_else(|| not_reached(format!("the module on {} shows no AT port", module.place())))?,
+        None => module.port.clone(),
+    };
+    let serial = open_patiently(&at_port, order.baud, OPEN_PATIENCE, &order.settings.cancel)?;
+    let mut line = Line::new(Box::new(serial), events, order.settings);
+    let ordered = at::enter_download_mode(&mut line, command);
+    drop(line);
+    ordered.map_err(|error| match Error::from(error) {
+        error if error.kind == Kind::Interrupted => error,
+        error => {
+            let text = format!(
+                "cannot send the module on {} into download mode: {error}",
+                module.place()
+            );
+            let kind = Kind::DownloadModeNotReached;
+            boot_key(
+                Error {
+                    kind,
+                    message: text,
+                    ..error
+                },
+                order.platform,
+            )
+        }
+    })?;
+    if module.attached.is_none() && stays(&at_port, order.settings) {
+        return Ok(at_port);
+    }
+    let found = await_download_mode(
+        watch,
+        command.words(),
+        order.platform,
+        order.deadlines,
+        order.settings,
+        events,
+    )
+    .map_err(|error| match error.kind {
+        Kind::DownloadModeNotReached if error.hints.is_empty() => boot_key(error, order.platform),
+        _ => error,
+    })?;
+    found.port(Role::Download).map(PathBuf::from).ok_or_else(|| {
+        not_reached(format!(
+            "the module on {} is in download mode but shows no port",
+            found.topology
+        ))
+    })
+}
+
+/// What a person can do when no command leads into download mode.
+fn boot_key(error: Error, platform: Option<Platform>) -> Error {
+    let hint = match platform {
+        // Source: specs/eigencomm-agentboot.md §1.3 [V].
+        Some(Platform::Eigencomm618) => {
+            "connect the pad USB_BOOT to VDD_EXT (1.8 V) while the module is powered on or reset: run again with \
+             `--wait --oc OC` first, and let go of the pad when the download port has appeared"
+        }
+        _ => {
+            "hold the BOOT key (see the module's hardware guide for its level) while resetting the module, then run \
+             again with `--before none --oc OC`"
+        }
+    };
+    error.hint(hint)
+}
+
+/// Does a port that is not on the bus outlive the command? Then it is a UART, and the boot ROM speaks on it.
+fn stays(port: &Path, settings: &Settings) -> bool {
+    let deadline = Instant::now() + UART_DECIDES_AFTER.mul_f64(settings.timeout_scale);
+    while Instant::now() < deadline && !settings.cancel.is_set() {
+        if !port.exists() {
+            return false;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    true
+}
