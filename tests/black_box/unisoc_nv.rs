@@ -1,7 +1,11 @@
 //! What a Unisoc module has for itself alone, on its way out and back: `read nv`, `restore nv`, `erase all`.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use qpyflash_protocols::unisoc::nv;
 use qpyflash_virtual::{Fault, Mode, UnisocChip, UnisocFlash, UnisocModule};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use crate::bench::{Bench, PATIENCE};
@@ -317,6 +321,37 @@ fn erases_nothing_without_a_yes() {
     assert_eq!(bench.say("erase all --yes").end().code, Some(2), "which package?");
     assert_eq!(module.at_commands(), [""; 0]);
     assert!(module.flash().bytes() == before.bytes());
+}
+
+/// Answers the question at a terminal.
+fn erase_at_a_terminal(bench: &Bench, answer: &str) -> Option<i32> {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let slave = ptsname(&master, Vec::new()).unwrap();
+    let terminal = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(slave.to_str().unwrap())
+        .unwrap();
+    let mut master = std::fs::File::from(master);
+    master.write_all(answer.as_bytes()).unwrap();
+    let mut run = bench.say("erase all --package fw.pac --json --backup-dir kept").0;
+    run.stdin(terminal).stdout(Stdio::null()).stderr(Stdio::null());
+    run.status().unwrap().code()
+}
+
+#[test]
+fn asks_at_a_terminal_and_goes_on_after_a_yes_alone() {
+    let (chip, old, ..) = CHIPS[0];
+    let bench = bench_with_backup(chip, old);
+    let module = attach(&bench, UnisocModule::builder(chip, old));
+    for answer in ["no\n", "\n", "y\n"] {
+        assert_eq!(erase_at_a_terminal(&bench, answer), Some(130), "{answer:?}");
+    }
+    assert_eq!(module.at_commands(), [""; 0]);
+    assert_eq!(erase_at_a_terminal(&bench, "yes\n"), Some(0));
+    assert!(module.flash().bytes().iter().all(|byte| *byte == 0xFF));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //!   `usb=` the platform its USB id proves; `down` for download mode;
 //! - operator: the label; `for=` what `--built-for` states.
 
+mod backups;
 mod decisions;
 mod permits;
 mod words;
