@@ -19,6 +19,7 @@ mod package;
 mod payload;
 mod platform_config;
 mod resolve;
+mod steps;
 mod survey;
 mod unpack;
 
@@ -27,5 +28,6 @@ pub use error::PackageError;
 pub use name::{FileName, Part, Version};
 pub use package::{BuiltFor, Evidence, Image, Package, Plan};
 pub use resolve::resolve;
+pub use steps::{Action, Step};
 pub(crate) use survey::{is_byproduct, looks_like_heart, looks_like_package};
 pub use unpack::unpack;

@@ -3,6 +3,7 @@
 mod asr;
 mod eigencomm;
 mod unisoc;
+mod unisoc_parts;
 
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ impl Payload {
         }
     }
 }
+
+pub(crate) use unisoc_parts::parts as pac_parts;
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
