@@ -21,6 +21,8 @@ pub enum Kind {
     PackageAmbiguous,
     /// The package's platform cannot be written by this version.
     PackageUnsupported,
+    /// A kept NV area is damaged, or is none.
+    BackupCorrupt,
     /// No module is attached, or the port does not exist.
     ModuleMissing,
     /// The module does not answer.
@@ -78,6 +80,7 @@ impl Kind {
             Kind::PackageUnknown => "package.unknown",
             Kind::PackageAmbiguous => "package.ambiguous",
             Kind::PackageUnsupported => "package.unsupported",
+            Kind::BackupCorrupt => "backup.corrupt",
             Kind::ModuleMissing => "module.missing",
             Kind::ModuleSilent => "module.silent",
             Kind::ModuleSeveral => "module.several",
@@ -186,7 +189,8 @@ impl Error {
             | Kind::PackageHostile
             | Kind::PackageUnknown
             | Kind::PackageAmbiguous
-            | Kind::PackageUnsupported => 3,
+            | Kind::PackageUnsupported
+            | Kind::BackupCorrupt => 3,
             Kind::ModuleSeveral => 5,
             Kind::RefusedPlatform
             | Kind::RefusedSeries

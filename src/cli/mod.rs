@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod demo;
 mod enter_download;
+mod erase;
 mod identify;
 mod inspect;
 mod list;
@@ -13,6 +14,7 @@ mod printer;
 mod progress;
 mod read;
 mod resolve;
+mod restore;
 mod udev;
 mod unpack;
 mod write;
@@ -69,6 +71,12 @@ enum Command {
     /// Read from a module what nobody else has
     #[command(subcommand)]
     Read(read::Read),
+    /// Write back to a module what was read from it
+    #[command(subcommand)]
+    Restore(restore::Restore),
+    /// Erase a module
+    #[command(subcommand)]
+    Erase(erase::Erase),
     /// Send a module into download mode
     EnterDownload(enter_download::Arguments),
     /// Show it all on an embedded virtual module
@@ -115,6 +123,8 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<u8, Error> {
         Command::List => list::run(printer),
         Command::Identify(arguments) => identify::run(&arguments, &global, printer),
         Command::Read(read::Read::Nv(arguments)) => read::nv(&arguments, &global, printer),
+        Command::Restore(restore::Restore::Nv(arguments)) => restore::nv(&arguments, &global, printer),
+        Command::Erase(erase::Erase::All(arguments)) => erase::all(&arguments, &global, printer),
         Command::EnterDownload(arguments) => enter_download::run(&arguments, &global, printer),
         Command::Demo(arguments) => demo::run(&arguments, &global, printer),
         Command::Udev => udev::run(printer),

@@ -39,6 +39,17 @@ fn text(outcome: &Outcome, printer: &Printer) {
         },
         Verdict::Clear => format!("`{file}` may be written to the module on {place}; nothing was written"),
         Verdict::Done => format!("done on {place}, {:.1} s in all", outcome.seconds),
+        Verdict::NvRestored => format!(
+            "restored: the NV items of the backup are in the module on {place} and read back the same, {:.1} s in all",
+            outcome.seconds
+        ),
+        Verdict::Erased => format!(
+            "erased: the module on {place} has no firmware now; its NV items and record of production were written \
+             back and read back the same, {:.1} s in all\nit stays in download mode until it is written: \
+             `qpyflash write FILE --oc {}`",
+            outcome.seconds,
+            outcome.ordering_code.as_deref().unwrap_or("OC")
+        ),
         Verdict::WrittenPowerCycle => format!(
             "written: `{file}`, {}; the module on {place} stays in download mode: now power-cycle it",
             rate(outcome)

@@ -4,14 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use qpyflash::Error;
-use qpyflash::event::Events;
-use qpyflash::flash::{self, Job};
-use qpyflash::link::Cancel;
+use qpyflash::flash::Job;
 
 use super::options::{self, Claims, Global, Keeping, Target};
 use super::printer::Printer;
-use super::write::conducted;
-use super::{outcome, progress};
+use super::write::perform;
 
 /// What can be read.
 #[derive(Debug, Subcommand)]
@@ -36,10 +33,6 @@ pub struct Arguments {
 
 pub fn nv(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<u8, Error> {
     let mut request = options::request(&arguments.package, &arguments.target, &arguments.claims);
-    arguments.keeping.apply(&mut request)?;
-    let cancel = Cancel::default();
-    let settings = global.settings(&cancel)?;
-    let events = Events::new(progress::sink(printer));
-    let work = move || flash::perform(Job::ReadNv, &request, &settings, events);
-    Ok(outcome::show(&conducted(&cancel, printer, work), printer))
+    arguments.keeping.apply(&mut request);
+    perform(Job::ReadNv, request, global, printer)
 }

@@ -25,6 +25,11 @@ pub enum Verdict {
     WrittenUnasked,
     /// What was asked for is done; nothing of it is firmware.
     Done,
+    /// The kept NV items are in the module, and read back as they are.
+    NvRestored,
+    /// The module is blank but for its NV items and record of production, which read back as they were. It stays in
+    /// download mode until it is written.
+    Erased,
     /// A check, and everything fits.
     Clear,
     /// We said no.

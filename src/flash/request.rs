@@ -29,6 +29,15 @@ pub enum After {
     Stay,
 }
 
+/// A kept NV area.
+#[derive(Debug, Clone)]
+pub struct NvBackup {
+    /// Where it was read from, for messages.
+    pub name: String,
+    /// The bytes of the file.
+    pub area: Vec<u8>,
+}
+
 /// One run, as asked for.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -50,6 +59,9 @@ pub struct Request {
     pub after: After,
     /// Line speed; without meaning over USB.
     pub baud: u32,
+    /// Line speed to change to for writing, where the module sits behind a UART; that of the boot ROM stays by
+    /// default.
+    pub flash_baud: Option<u32>,
     /// Ask the restarted module what it is now.
     pub verify: bool,
     /// How long to wait for what.
@@ -58,8 +70,11 @@ pub struct Request {
     pub frame: Option<u16>,
     /// Folder for backups; this user's state directory by default.
     pub backup_dir: Option<PathBuf>,
-    /// A kept NV area of this very module, for the case that it has lost its own.
-    pub earlier_nv: Option<Vec<u8>>,
+    /// A kept NV area of this very module: what [`Job::RestoreNv`](super::Job::RestoreNv) writes back, and what
+    /// other jobs use when the module has lost its own.
+    pub nv_backup: Option<NvBackup>,
+    /// The IMEI on the module's label: whose NV area is restored, whatever the module's own says.
+    pub label_imei: Option<String>,
     /// Lets the package fill NV items of identity or calibration that the module lacks.
     pub fill_missing_nv: bool,
 }
@@ -77,11 +92,13 @@ impl Request {
             before: Before::default(),
             after: After::default(),
             baud: 115_200,
+            flash_baud: None,
             verify: true,
             deadlines: Deadlines::default(),
             frame: None,
             backup_dir: None,
-            earlier_nv: None,
+            nv_backup: None,
+            label_imei: None,
             fill_missing_nv: false,
         }
     }

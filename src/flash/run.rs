@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::confirm::confirm;
+use super::confirm::{confirm, confirm_blank};
 use super::enter::{Order, enter};
 use super::prepare::Cleared;
 use super::session::{self, Context, Keep};
@@ -60,7 +60,13 @@ pub(super) fn run(
     outcome.set_backups(context.keep.files, events);
     let achieved = result.map_err(|failure| {
         outcome.bytes = super::failure::acknowledged(&failure.written);
-        super::failure::explain(*failure, &permit, &module.place())
+        let story = super::failure::Story {
+            job,
+            permit: &permit,
+            backups: &outcome.backups,
+            place: &module.place(),
+        };
+        story.explain(*failure)
     })?;
     outcome.bytes = achieved.bytes;
     outcome.written = achieved.written;
@@ -70,7 +76,9 @@ pub(super) fn run(
             confirm(&permit, &module, &watch, request, settings, events, outcome)
         }
         (Job::Write, ..) => Ok(Verdict::WrittenUnasked),
-        _ => Ok(Verdict::Done),
+        (Job::ReadNv, ..) => Ok(Verdict::Done),
+        (Job::RestoreNv, ..) => Ok(Verdict::NvRestored),
+        (Job::EraseAll, ..) => confirm_blank(&module, &watch, request, settings, events),
     }
 }
 

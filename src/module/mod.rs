@@ -11,7 +11,7 @@ mod virtual_bus;
 
 pub use attached::{Attached, Port, attached};
 pub use download_mode::{
-    Appeared, Deadlines, Watch, await_any_in_download_mode, await_download_mode, await_restart,
+    Appeared, Deadlines, Watch, await_any_in_download_mode, await_blank, await_download_mode, await_restart,
 };
 pub use find::{Module, find};
 pub use topology::TopologyPath;

@@ -21,4 +21,5 @@ mod refusals;
 mod run_mode;
 mod sdk;
 mod unisoc;
+mod unisoc_nv;
 mod writes;

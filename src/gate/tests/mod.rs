@@ -100,6 +100,8 @@ fn decide(pack: &str, module_text: &str, operator: &str) -> Result<WritePermit, 
         platform_by_usb: usb,
         built_for: stated.as_ref(),
         production: false,
+        purpose: Purpose::Write,
+        backup: None,
         download_mode: module_text.starts_with("down"),
         place: PLACE,
     };
