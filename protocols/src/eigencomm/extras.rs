@@ -12,15 +12,17 @@
 use super::ini::Ini;
 use crate::FormatError;
 
-/// Name of the settings file.
-const NAME: &str = "quec_download_config.ini";
+/// Name of the file, beside the `.binpkg`.
+pub const EXTRAS_FILE: &str = "quec_download_config.ini";
 /// The files that sections `File_1` to `File_4` stand for. The file itself does not name them.
-const FILES: [&str; 4] = [
+pub const EXTRAS: [&str; 4] = [
     "ap_application.bin",
     "ap_updater.bin",
     "customer_fs.bin",
     "customer_backup_fs.bin",
 ];
+/// How many of them a package has. Source: specs/eigencomm-agentboot.md §2.6 (V).
+const EXTRAS_COUNT: std::ops::RangeInclusive<usize> = 3..=4;
 
 /// One file beside the `.binpkg` that is written to the AP flash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +40,14 @@ pub struct Extra {
 /// # Errors
 /// [`FormatError`] when the count, an address or a size is missing or no number.
 pub fn extras(ini: &[u8]) -> Result<Vec<Extra>, FormatError> {
-    let ini = Ini::parse(NAME, ini);
+    let ini = Ini::parse(EXTRAS_FILE, ini);
     let count = ini.needed("File", "File_Count")? as usize;
-    let files = FILES
+    let files = EXTRAS
         .get(..count)
-        .filter(|files| !files.is_empty())
+        .filter(|_| EXTRAS_COUNT.contains(&count))
         .ok_or_else(|| FormatError::Unsupported {
-            what: format!("`File_Count` {count} in `{NAME}`"),
-            why: "1 to 4 files are known".into(),
+            what: format!("`File_Count` {count} in `{EXTRAS_FILE}`"),
+            why: "3 or 4 files are known".into(),
         })?;
     let extra = |(index, file): (usize, &&'static str)| {
         let section = format!("File_{}", index + 1);
@@ -57,6 +59,7 @@ pub fn extras(ini: &[u8]) -> Result<Vec<Extra>, FormatError> {
     };
     files.iter().enumerate().map(extra).collect()
 }
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -16,9 +16,9 @@ mod transport;
 mod tests;
 
 pub use binpkg::{Binpkg, Entry, Version};
-pub use extras::{Extra, extras};
+pub use extras::{EXTRAS, EXTRAS_FILE, Extra, extras};
 pub use map::{Flash, RF_BACKUP, Region};
 pub use plan::{Burn, Companions, Kind, Plan};
-pub use regions::{Named, regions};
+pub use regions::{FORMAT_FILE, Named, regions};
 pub use settings::Settings;
 pub use transport::Transport;

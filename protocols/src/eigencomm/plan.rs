@@ -361,7 +361,7 @@ fn kept(burns: &[Burn], named: Vec<Named>) -> Result<Vec<Region>, FormatError> {
                         "it would erase {} at 0x{:x}, as `{}` calls it",
                         region.name,
                         region.range.start,
-                        regions::NAME
+                        regions::FORMAT_FILE
                     ),
                 });
             }

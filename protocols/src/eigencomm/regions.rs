@@ -13,8 +13,8 @@ use super::ini::number;
 use super::map::{Flash, Region};
 use crate::FormatError;
 
-/// Name of the file.
-pub(super) const NAME: &str = "format_ec618.json";
+/// Name of the file, beside the `.binpkg`.
+pub const FORMAT_FILE: &str = "format_ec618.json";
 /// The keys we look at, what each means, and whether a package that erases it is refused. Source: §2.7 (V).
 const KEYS: [(&str, &str, bool); 5] = [
     ("rr", "live RF and calibration data (`rr`)", true),
@@ -120,7 +120,7 @@ fn without_comments(text: &str) -> String {
 
 fn corrupt(why: String) -> FormatError {
     FormatError::Corrupt {
-        what: format!("`{NAME}`"),
+        what: format!("`{FORMAT_FILE}`"),
         why,
     }
 }

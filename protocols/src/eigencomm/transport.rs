@@ -14,6 +14,22 @@ impl Transport {
     /// Both.
     pub const ALL: [Transport; 2] = [Transport::Usb, Transport::Uart];
 
+    /// Its name in sentences.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Transport::Usb => "USB",
+            Transport::Uart => "a UART",
+        }
+    }
+
+    /// The name of its agent.
+    pub const fn agent_name(self) -> &'static str {
+        match self {
+            Transport::Usb => "agentboot_usb",
+            Transport::Uart => "agentboot_uart",
+        }
+    }
+
     /// Where its agent lies, beside the `.binpkg`.
     pub const fn agent_file(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! A candidate becomes images, helpers and a plan; every check its format offers is made here.
 
 mod asr;
+mod companions;
 mod eigencomm;
 mod unisoc;
 mod unisoc_parts;
