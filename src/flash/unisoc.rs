@@ -98,3 +98,28 @@ fn failed(phase: Phase, why: &str) -> Box<Failure> {
         log: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_reaches_the_session() {
+        let mut request = Request::new("fw.pac");
+        assert_eq!(options(&request), Options::default());
+        request.frame = Some(0x1000);
+        request.flash_baud = Some(921_600);
+        request.after = After::Stay;
+        request.label_imei = Some("866327040830317".into());
+        request.fill_missing_nv = true;
+        let wanted = Options {
+            frame: 0x1000,
+            baud: Some(921_600),
+            after: unisoc::After::Stay,
+            label_imei: Some("866327040830317".into()),
+            take_missing_items: true,
+            ..Options::default()
+        };
+        assert_eq!(options(&request), wanted);
+    }
+}

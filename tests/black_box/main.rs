@@ -22,4 +22,5 @@ mod run_mode;
 mod sdk;
 mod unisoc;
 mod unisoc_nv;
+mod unisoc_refusals;
 mod writes;
