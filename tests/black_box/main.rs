@@ -21,6 +21,7 @@ mod refusals;
 mod run_mode;
 mod sdk;
 mod unisoc;
+mod unisoc_erase;
 mod unisoc_nv;
 mod unisoc_refusals;
 mod writes;

@@ -1,11 +1,7 @@
-//! What a Unisoc module has for itself alone, on its way out and back: `read nv`, `restore nv`, `erase all`.
-
-use std::io::Write;
-use std::process::Stdio;
+//! What a Unisoc module has for itself alone, on its way out and back: `read nv`, `restore nv`.
 
 use qpyflash_protocols::unisoc::nv;
 use qpyflash_virtual::{Fault, Mode, UnisocChip, UnisocFlash, UnisocModule};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use crate::bench::{Bench, PATIENCE};
@@ -13,11 +9,11 @@ use crate::harness::{Ended, each};
 use crate::unisoc::{CHIPS, assert_holds, attach, package};
 
 const RESTORE: &str = "restore nv own.bin --package fw.pac --json --backup-dir kept";
-const ERASE: &str = "erase all --package fw.pac --json --backup-dir kept";
+pub const ERASE: &str = "erase all --package fw.pac --json --backup-dir kept";
 const OTHER_IMEI: &str = "866327040830325";
 
 /// A bus with a package in `fw.pac`, and a backup of a module of that kind in `own.bin`.
-fn bench_with_backup(chip: UnisocChip, revision: &str) -> Bench {
+pub fn bench_with_backup(chip: UnisocChip, revision: &str) -> Bench {
     let bench = Bench::new();
     bench.file("fw.pac", package(chip, revision).bytes());
     let module = attach(&bench, UnisocModule::builder(chip, revision));
@@ -32,12 +28,12 @@ fn bench_with_backup(chip: UnisocChip, revision: &str) -> Bench {
     bench
 }
 
-fn backup(ended: &Ended, number: usize) -> String {
+pub fn backup(ended: &Ended, number: usize) -> String {
     ended.outcome()["backups"][number].as_str().unwrap().to_owned()
 }
 
 /// What a module of that kind has for itself alone.
-fn own(chip: UnisocChip, revision: &str) -> UnisocFlash {
+pub fn own(chip: UnisocChip, revision: &str) -> UnisocFlash {
     let bench = Bench::new();
     attach(&bench, UnisocModule::builder(chip, revision)).flash()
 }
@@ -45,7 +41,7 @@ fn own(chip: UnisocChip, revision: &str) -> UnisocFlash {
 /// Asserts that the module has these items. The UIS8910 shows all four places for an IMEI as soon as one is filled,
 /// so a backup of it fills those with blanks that the module had not.
 #[track_caller]
-fn assert_has_again(module: &UnisocModule, own: &UnisocFlash) {
+pub fn assert_has_again(module: &UnisocModule, own: &UnisocFlash) {
     let items = module.nv_items();
     for (id, data) in own.nv_items() {
         assert_eq!(items.get(id), Some(data), "NV item {id:#x}");
@@ -255,161 +251,6 @@ fn a_restore_that_breaks_off_is_completed_by_another() {
             let again = format!("{RESTORE} --path 1-4.2 --oc {code}");
             bench.say(&again).end().expect_written("nv-restored");
             assert_has_again(&module, &own(chip, old));
-        }
-    });
-}
-
-#[test]
-fn erases_all_but_what_nobody_else_has_and_the_module_can_be_written_again() {
-    each(&CHIPS, |&(chip, old, new, code)| {
-        let bench = bench_with_backup(chip, old);
-        let package = package(chip, new);
-        bench.file("new.pac", package.bytes());
-        let module = attach(&bench, UnisocModule::builder(chip, old));
-        let own = module.flash();
-        let erased = bench
-            .say(&format!("{} --yes", ERASE.replace(" --json", "")))
-            .end();
-        assert_eq!(erased.code, Some(0), "{erased:#?}");
-        for words in [
-            "has no firmware now",
-            "stays in download mode until it is written",
-            &format!("`qpyflash write FILE --oc {code}`"),
-        ] {
-            assert!(erased.stdout.contains(words), "{words}: {erased:#?}");
-        }
-        assert_eq!(erased.stderr.matches("backup: ").count(), 2, "{erased:#?}");
-        assert!(
-            module.flash().bytes().iter().all(|byte| *byte == 0xFF),
-            "something is left"
-        );
-        assert_has_again(&module, &own);
-        assert_eq!(module.flash().phase_check(), own.phase_check());
-        assert!(own.phase_check().is_some());
-        assert!(module.violations().is_empty(), "{:?}", module.violations());
-        module.wait_for_mode(Mode::Download, PATIENCE).unwrap();
-        bench
-            .say(&format!("write new.pac --json --backup-dir kept --oc {code}"))
-            .end()
-            .expect_written("confirmed");
-        assert_holds(&module, &package);
-        assert_eq!(module.flash().phase_check(), own.phase_check());
-        for id in [5, 0x179, 0x26E] {
-            assert_eq!(
-                module.nv_items().get(&id),
-                own.nv_items().get(&id),
-                "NV item {id:#x}"
-            );
-        }
-    });
-}
-
-#[test]
-fn erases_nothing_without_a_yes() {
-    let (chip, old, ..) = CHIPS[0];
-    let bench = bench_with_backup(chip, old);
-    let module = attach(&bench, UnisocModule::builder(chip, old));
-    let before = module.flash();
-    for line in [
-        "erase all --package fw.pac",
-        "erase all --package fw.pac --non-interactive",
-    ] {
-        let ended = bench.say(line).end();
-        assert_eq!(ended.code, Some(2), "{ended:#?}");
-        assert!(ended.stderr.contains("`--yes`"), "{ended:#?}");
-    }
-    assert_eq!(bench.say("erase all --yes").end().code, Some(2), "which package?");
-    assert_eq!(module.at_commands(), [""; 0]);
-    assert!(module.flash().bytes() == before.bytes());
-}
-
-/// Answers the question at a terminal.
-fn erase_at_a_terminal(bench: &Bench, answer: &str) -> Option<i32> {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let slave = ptsname(&master, Vec::new()).unwrap();
-    let terminal = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(slave.to_str().unwrap())
-        .unwrap();
-    let mut master = std::fs::File::from(master);
-    master.write_all(answer.as_bytes()).unwrap();
-    let mut run = bench.say("erase all --package fw.pac --json --backup-dir kept").0;
-    run.stdin(terminal).stdout(Stdio::null()).stderr(Stdio::null());
-    run.status().unwrap().code()
-}
-
-#[test]
-fn asks_at_a_terminal_and_goes_on_after_a_yes_alone() {
-    let (chip, old, ..) = CHIPS[0];
-    let bench = bench_with_backup(chip, old);
-    let module = attach(&bench, UnisocModule::builder(chip, old));
-    for answer in ["no\n", "\n", "y\n"] {
-        assert_eq!(erase_at_a_terminal(&bench, answer), Some(130), "{answer:?}");
-    }
-    assert_eq!(module.at_commands(), [""; 0]);
-    assert_eq!(erase_at_a_terminal(&bench, "yes\n"), Some(0));
-    assert!(module.flash().bytes().iter().all(|byte| *byte == 0xFF));
-}
-
-#[test]
-fn erases_a_module_that_has_lost_its_nv_items_only_with_a_backup() {
-    each(&CHIPS, |&(chip, old, _, _)| {
-        let bench = bench_with_backup(chip, old);
-        let module = attach(&bench, UnisocModule::builder(chip, old).blank_nv());
-        let before = module.flash();
-        let outcome = bench.say(&format!("{ERASE} --yes")).end();
-        let outcome = outcome.expect(6, "refused.unsafe", "helpers-only");
-        let error = outcome["error"].to_string();
-        assert!(
-            error.contains("IMEI and calibration") && error.contains("--nv-backup"),
-            "{error}"
-        );
-        assert!(module.flash().bytes() == before.bytes());
-        module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
-        bench
-            .say(&format!("{ERASE} --yes --nv-backup own.bin"))
-            .end()
-            .expect_written("erased");
-        assert_has_again(&module, &own(chip, old));
-    });
-}
-
-#[test]
-fn an_erase_that_loses_power_is_made_good_with_its_own_backup() {
-    each(&CHIPS, |&(chip, old, new, code)| {
-        let bench = bench_with_backup(chip, old);
-        let package = package(chip, new);
-        bench.file("new.pac", package.bytes());
-        let fault: Fault = "fdl2.midst=power-loss".parse().unwrap();
-        let module = attach(&bench, UnisocModule::builder(chip, old).fault(fault));
-        let ended = bench.say(&format!("{ERASE} --yes")).hasty().end();
-        let outcome = ended.outcome();
-        assert_eq!(
-            (ended.code, &outcome["written"]["state"]),
-            (Some(10), &"partial".into()),
-            "{outcome:#}"
-        );
-        let hints = outcome["error"]["hints"].to_string();
-        let kept = backup(&ended, 0);
-        assert!(hints.contains(&format!("`--nv-backup {kept}`")), "{hints}");
-        module.detach();
-        module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
-        module.attach();
-        module.wait_while_mode(Mode::Off, PATIENCE);
-        assert_eq!(module.nv_items().get(&5), None, "its NV items are lost");
-        let again = format!("write new.pac --json --backup-dir kept --oc {code} --nv-backup {kept}");
-        bench.say(&again).end().expect_written("confirmed");
-        assert_holds(&module, &package);
-        for id in [5, 0x179, 0x26E] {
-            let own = own(chip, old);
-            assert_eq!(
-                module.nv_items().get(&id),
-                own.nv_items().get(&id),
-                "NV item {id:#x}"
-            );
         }
     });
 }
