@@ -34,6 +34,8 @@ pub struct AtOptions {
     pub silent: bool,
     /// What `AT+QDOWNLOAD=1` does.
     pub qdownload: QdownloadReply,
+    /// Whether `AT+ECRST=delay,N` leads to download mode after N milliseconds, as on Eigencomm modules.
+    pub ecrst: bool,
     /// Time from the reply to `AT+QDOWNLOAD=1` until the module leaves the bus.
     pub leaves_after: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for AtOptions {
             refused: Vec::new(),
             silent: false,
             qdownload: QdownloadReply::Ok,
+            ecrst: false,
             leaves_after: Duration::from_millis(50),
         }
     }
@@ -192,7 +195,13 @@ impl At {
             "AT+EGMR=0,5" => information(&format!("+EGMR: \"{}\"", identity.serial_number)),
             "AT+EGMR=0,7" => information(&format!("+EGMR: \"{}\"", identity.imei)),
             "AT+QDOWNLOAD=1" => self.enter_download(now).into(),
-            _ => ERROR.into(),
+            _ => match command.strip_prefix("AT+ECRST=DELAY,").map(str::parse) {
+                Some(Ok(delay)) if self.options.ecrst => {
+                    self.leaves_at = Some(now + Duration::from_millis(delay));
+                    OK.into()
+                }
+                _ => ERROR.into(),
+            },
         }
     }
 
