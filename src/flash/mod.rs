@@ -5,6 +5,7 @@
 //! module is touched.
 
 mod confirm;
+mod eigencomm;
 mod enter;
 mod failure;
 mod job;
@@ -15,11 +16,12 @@ mod run;
 mod session;
 mod unisoc;
 
+pub use eigencomm::{RfData, RfPart};
 pub use enter::enter_download;
 pub use job::Job;
-pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};
+pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdict};
 pub use prepare::identify_alone;
-pub use request::{After, Before, NvBackup, Request};
+pub use request::{After, Before, NvBackup, Request, RfBackup};
 
 use std::sync::Arc;
 
@@ -84,7 +86,10 @@ fn may_be_written(
 fn servable(package: &Package, job: Job, request: &Request) -> Result<(), Error> {
     match (package.plan(), job) {
         (Plan::Asr(_), Job::Write) => Ok(()),
-        (Plan::Unisoc(plan), _) => unisoc::check(plan, request),
+        (Plan::Unisoc(plan), Job::Write | Job::ReadNv | Job::RestoreNv | Job::EraseAll) => {
+            unisoc::check(plan, request)
+        }
+        (Plan::Eigencomm(plan), Job::Write | Job::ReadRf) => eigencomm::check(plan, request),
         (_, job) => Err(Error::new(
             Kind::PackageUnsupported,
             format!(

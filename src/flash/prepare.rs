@@ -56,6 +56,9 @@ pub(super) fn clear(
     let owner = own(&module)?;
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
+    if let Plan::Eigencomm(plan) = package.plan() {
+        super::eigencomm::check_agent(plan, module.attached.is_none())?;
+    }
 
     let in_download_mode = is_in_download_mode(&module, request.before)?;
     let mut asked = None;

@@ -10,6 +10,7 @@
 
 mod bench;
 mod commands;
+mod eigencomm;
 mod faults;
 mod harness;
 mod interrupts;
