@@ -149,6 +149,8 @@ pub enum Effect {
     Refuse(String),
     /// The answer, or the erase and programming, takes so much longer.
     Slow(Duration),
+    /// The answer reaches the host one byte at a time.
+    SplitReply,
     /// From here on the host gets one byte at a time.
     ShortReads,
     /// From here on no byte is taken from the host, whose writes block. Heartbeats go on.
@@ -239,6 +241,7 @@ fn parse_effect(text: &str) -> Result<Effect, String> {
                 .map_err(|_| format!("`{detail}` is not a time in milliseconds"))?;
             Effect::Slow(Duration::from_millis(time))
         }
+        "split-reply" => Effect::SplitReply,
         "short-reads" => Effect::ShortReads,
         "stop-reading" => Effect::StopReading,
         "vanish" => Effect::Vanish,
@@ -259,6 +262,11 @@ pub struct Faults {
 impl Faults {
     pub fn arm(&mut self, fault: Fault) {
         self.armed.push((fault, 0));
+    }
+
+    /// Whether each of them has struck.
+    pub fn have_struck(&self) -> bool {
+        self.armed.iter().all(|(fault, reached)| *reached >= fault.nth)
     }
 
     /// `point` has been reached once more.
@@ -299,7 +307,9 @@ mod tests {
         });
         assert_eq!(faults.strike(Point::Flash), None);
         assert_eq!(faults.strike(Point::Erase), None);
+        assert!(!faults.have_struck());
         assert_eq!(faults.strike(Point::Flash), Some(Effect::Silence));
+        assert!(faults.have_struck());
         assert_eq!(faults.strike(Point::Flash), None);
     }
 
