@@ -13,6 +13,7 @@ mod commands;
 mod faults;
 mod harness;
 mod interrupts;
+mod matrix;
 mod neighbours;
 mod output;
 mod packages;
