@@ -148,13 +148,16 @@ pub fn open_patiently(
     cancel: &Cancel,
 ) -> Result<Serial, OpenError> {
     let deadline = Instant::now() + patience;
+    let mut first = true;
     loop {
         match Serial::open(port, baud) {
             Ok(serial) => return Ok(serial),
             Err(error @ OpenError::NotAPort(_)) => return Err(error),
             Err(_) if cancel.is_set() => return Err(OpenError::Cancelled(port.display().to_string())),
-            Err(error) if Instant::now() >= deadline => return Err(error),
+            // Linux itself waits up to 5 s for a tty that is in use elsewhere, and then calls it busy.
+            Err(error) if !first && Instant::now() >= deadline => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
+        first = false;
     }
 }

@@ -14,6 +14,7 @@ mod eigencomm;
 mod faults;
 mod harness;
 mod interrupts;
+mod matrix;
 mod neighbours;
 mod output;
 mod packages;
