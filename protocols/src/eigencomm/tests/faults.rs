@@ -205,6 +205,11 @@ fn waits_for_a_boot_rom_and_not_for_ever() {
 
 #[test]
 fn sends_a_spoilt_frame_again_without_beginning_the_image_again() {
+    let clean = {
+        let mut module = Module::new();
+        run(&mut module, &small()).expect("it is written");
+        module.now
+    };
     for code in [0x9A, 0x9B, 0x9E] {
         for heard in [
             "DATA of block 1",
@@ -217,8 +222,45 @@ fn sends_a_spoilt_frame_again_without_beginning_the_image_again() {
                 .unwrap_or_else(|failure| panic!("{heard} {code:x}: {failure}\n{:#?}", module.notes));
             assert_written(&module, &small());
             assert_eq!(module.count("BURN_ONE"), 4, "{heard} {code:x}");
+            assert!(
+                module.now < clean + Duration::from_secs(1),
+                "{heard} {code:x}: it was not sent in vain"
+            );
         }
     }
+}
+
+/// The module has the packet, and refuses its number when it comes again, with a stale check sum.
+#[test]
+fn takes_a_refused_number_for_the_lost_acknowledgement() {
+    let mut module = Module::new().on("DATA of block 1", 1, Instead::Mute);
+    run(&mut module, &small()).expect("it is written");
+    assert_written(&module, &small());
+    assert_eq!(module.count("BURN_ONE"), 4);
+    assert_eq!(
+        &module.names()[first(&module, "DATA of block 1")..][..3],
+        ["DATA of block 1", "DATA of block 1", "DONE of block"]
+    );
+}
+
+#[test]
+fn never_repeats_the_end_of_an_image() {
+    let mut module = Module::new().on("DONE of block", 1, Instead::Mute);
+    run(&mut module, &small()).expect("it is written");
+    assert_written(&module, &small());
+    assert_eq!(module.count("BURN_ONE"), 4);
+    assert_eq!(
+        &module.names()[first(&module, "DONE of block")..][..2],
+        ["DONE of block", "GET_BURN_STATUS"]
+    );
+}
+
+fn first(module: &Module, heard: &str) -> usize {
+    module
+        .names()
+        .iter()
+        .position(|name| *name == heard)
+        .expect("it was heard")
 }
 
 #[test]
