@@ -4,6 +4,7 @@
 mod agent;
 pub(crate) mod agents;
 mod builder;
+mod burn;
 mod desk;
 mod factory;
 mod flash;

@@ -6,7 +6,8 @@ use qpyflash_virtual::{
     EigencommModule, EigencommModuleBuilder, EigencommPackage, Mode, Role, Scale, VirtualBus,
 };
 
-use super::{AG, BL_ID, FLEX_AT, FLEX_ID, Host, LPC, Package, burn_header, header};
+use super::package::Package;
+use super::{AG, BL_ID, FLEX_AT, FLEX_ID, Host, LPC, burn_header, header};
 use crate::client::PATIENCE;
 
 pub const REVISION: &str = "EC600ECNLCR01A01M04_OCPU_QPY";
