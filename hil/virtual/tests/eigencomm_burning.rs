@@ -341,3 +341,17 @@ fn a_module_comes_back_only_with_consistent_headers() {
     module.wait_for_mode(Mode::Download, PATIENCE).unwrap();
     Host::open(module.tty(Role::Download).unwrap()).sync(DL);
 }
+
+#[test]
+fn a_flex_without_its_chip_goes_to_the_one_that_was_named_last() {
+    let (_bus, module, mut host) = in_lpc(builder());
+    let body = pattern(300);
+    assert_eq!(host.burn(CP_ID, &TO_CP, 0, &pattern(500)), Ok(0));
+    host.sync(LPC);
+    assert_eq!(host.burn(FLEX_ID, b"", 0x1_0000, &body), Ok(0));
+    assert_eq!(module.cp(0x1_0000, 300).as_ref(), Some(&body));
+    assert_eq!(module.violations().len(), 1, "{:?}", module.violations());
+    host.sync(LPC);
+    assert_eq!(host.burn(FLEX_ID, b"\x01\xE0", 0x1_0000, &body), Ok(0));
+    assert_eq!(module.ap(0x1_0000, 300).as_ref(), Some(&body));
+}

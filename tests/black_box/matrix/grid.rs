@@ -79,6 +79,10 @@ const PARTIAL: [&str; 2] = [
     "partial",
     "the module is half-written and will not start: power-cycle it",
 ];
+const AGENT: [&str; 2] = [
+    "partial",
+    "While it has power, what is needed to write it still runs in it",
+];
 const COMPLETE: [&str; 2] = [
     "complete",
     "power-cycle the module, then ask it with `qpyflash identify`",
@@ -94,8 +98,9 @@ const fn fails(exit: i32, [said, message]: [&'static str; 2], [written, hint]: [
     }
 }
 
-/// What a cell may say. Of a failure: its kind, then what was written: `0` nothing, `H` helpers, `P` a part.
-const ENDINGS: [(&str, Ending); 17] = [
+/// What a cell may say. Of a failure: its kind, then what was written: `0` nothing, `H` helpers, `P` a part, `A` a
+/// part while an agent goes on running in the module.
+const ENDINGS: [(&str, Ending); 20] = [
     ("ok", succeeds("confirmed")),
     ("cycle", succeeds("written-power-cycle")),
     ("new", fails(11, UNCONFIRMED, COMPLETE)),
@@ -103,6 +108,9 @@ const ENDINGS: [(&str, Ending); 17] = [
     ("silentH", fails(4, SILENT, HELPERS)),
     ("silentP", fails(10, SILENT, PARTIAL)),
     ("stallP", fails(10, STALLED, PARTIAL)),
+    ("silentA", fails(10, SILENT, AGENT)),
+    ("goneA", fails(10, GONE, AGENT)),
+    ("nakA", fails(10, NAK, AGENT)),
     ("gone0", fails(4, GONE, NOTHING)),
     ("goneH", fails(4, GONE, HELPERS)),
     ("goneP", fails(10, GONE, PARTIAL)),

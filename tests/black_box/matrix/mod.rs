@@ -4,6 +4,7 @@
 //! After each run the flash is what `written` promises. Then a plain second run, after a power cycle unless the
 //! module has restarted by itself, makes the module whole.
 
+mod eigencomm;
 mod grid;
 mod unisoc;
 
@@ -28,14 +29,17 @@ const AT_ONCE: usize = 20;
 trait Subject: Sync + Debug {
     type Platform: Platform;
 
+    /// Whether a half-written module shows up without the boot pin.
+    const SHOWS_UP_HALF_WRITTEN: bool = true;
+
     /// Plugs the module in, in download mode.
     fn attach(&self, bench: &Bench, fault: Fault) -> VirtualModule<Self::Platform>;
 
     /// Whether the host has told the module to restart, and the module was able to hear it.
     fn was_let_go(&self, module: &VirtualModule<Self::Platform>) -> bool;
 
-    /// The package as a file.
-    fn package(&self) -> &[u8];
+    /// The package as a file, and the name it must have.
+    fn package(&self) -> (&str, &[u8]);
 
     /// The ordering code on the label.
     fn label(&self) -> &str;
@@ -51,7 +55,7 @@ trait Subject: Sync + Debug {
         &self,
         module: &VirtualModule<Self::Platform>,
         before: &Memory<Self>,
-        image: &str,
+        phase_and_image: (&str, &str),
     );
 }
 
@@ -70,13 +74,14 @@ fn runs<S: Subject>(subject: &S, grids: &[(&'static str, &str)]) {
 
 fn run<S: Subject>(subject: &S, case: &Case) {
     let bench = Bench::bare();
-    bench.file("fw.pac", subject.package());
+    let (file, package) = subject.package();
+    bench.file(file, package);
     let fault = case.fault.parse();
     let module = subject.attach(&bench, fault.unwrap_or_else(|why| panic!("{why}")));
     let before = module.flash();
     let boots = module.counters().boots;
     let (place, label) = (module.topology(), subject.label());
-    let write = format!("write fw.pac --json --backup-dir kept --path {place} --oc {label}");
+    let write = format!("write {file} --json --backup-dir kept --path {place} --oc {label}");
     let faulty = bench.say(&format!("{write} {}", case.arguments));
     let ended = if case.makes_wait() {
         faulty.scale(HASTE).end()
@@ -91,7 +96,8 @@ fn run<S: Subject>(subject: &S, case: &Case) {
         Some("complete") => subject.assert_written(&module, &before),
         Some("partial") => {
             let image = outcome["written"]["image"].as_str().unwrap();
-            subject.assert_partly_written(&module, &before, image);
+            let phase = outcome["error"]["phase"].as_str().unwrap();
+            subject.assert_partly_written(&module, &before, (phase, image));
         }
         _ => subject.assert_unchanged(&module, &before),
     }
@@ -119,11 +125,13 @@ fn assert_ends(outcome: &Value, ending: Ending) {
 
 /// Powers the module anew, unless it has restarted by itself.
 fn revive<S: Subject>(subject: &S, module: &VirtualModule<S::Platform>, case: &Case, boots: u64) {
+    let needs_boot_pin = case.ending.written == "partial" && !S::SHOWS_UP_HALF_WRITTEN;
     let restarts = case.effect() == "power-loss" || subject.was_let_go(module);
+    module.set_boot_pin(needs_boot_pin);
     if case.effect() == "vanish" {
         module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
         module.attach();
-    } else if !restarts || case.ending.said == "written-power-cycle" {
+    } else if !restarts || needs_boot_pin || case.ending.said == "written-power-cycle" {
         module.power_cycle();
     }
     let began = Instant::now();
@@ -132,4 +140,5 @@ fn revive<S: Subject>(subject: &S, module: &VirtualModule<S::Platform>, case: &C
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
+    module.set_boot_pin(false);
 }

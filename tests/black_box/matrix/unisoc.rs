@@ -141,8 +141,8 @@ impl Subject for Upgrade {
             .any(|command| command.ends_with(" RESET"))
     }
 
-    fn package(&self) -> &[u8] {
-        &self.file
+    fn package(&self) -> (&str, &[u8]) {
+        ("fw.pac", &self.file)
     }
 
     fn label(&self) -> &str {
@@ -173,7 +173,7 @@ impl Subject for Upgrade {
         assert_eq!(now.phase_check(), before.phase_check());
     }
 
-    fn assert_partly_written(&self, module: &UnisocModule, before: &UnisocFlash, image: &str) {
+    fn assert_partly_written(&self, module: &UnisocModule, before: &UnisocFlash, (_, image): (&str, &str)) {
         let entries = self.package.entries();
         let place = |id: &str| entries.iter().position(|entry| entry.id == id).unwrap();
         for (name, address, bytes) in self.package.expected_regions() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::agents::AgentKind;
 use super::burn::Burn;
 use super::desk::{Desk, Turn};
-use super::flash::EigencommFlash;
+use super::flash::{EigencommFlash, FlashChip};
 use super::frame::{self, DOWNLOAD_DATA, Head, code};
 use super::input::Input;
 use crate::fault::EigencommStage;
@@ -53,6 +53,8 @@ pub(super) struct Agent {
     pub kind: AgentKind,
     /// Its own bytes in RAM.
     pub ram: Vec<u8>,
+    /// The chip of the last BURN_ONE.
+    pub named_last: FlashChip,
     pub conduct: Conduct,
     pub flash: Arc<Mutex<EigencommFlash>>,
     pub state: State,
@@ -95,6 +97,7 @@ impl Agent {
         Agent {
             kind,
             ram: code.iter().copied().chain(changed).collect(),
+            named_last: FlashChip::Ap,
             conduct,
             flash,
             state: State::Fresh,

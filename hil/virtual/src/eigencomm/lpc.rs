@@ -276,19 +276,27 @@ impl Agent {
         Outcome::Raw(bytes)
     }
 
-    /// BURN_ONE: an id, and the chip for what goes to the CP flash. Source: §4.3, §4.6 [V*].
+    /// BURN_ONE: an id, and the chip. A FLEX without one goes to the chip that was named last, as the genuine agents
+    /// have it. Source: §4.3, §4.6 [V*].
     fn burn_one(&mut self, data: &[u8], desk: &mut Desk) -> Outcome {
         self.status = code::UNFINISHED;
+        let id = data.get(..4).and_then(ImageId::of);
         let chip = match data.get(4..) {
-            Some([]) => Some(FlashChip::Ap),
-            Some([1, 0xE0, ..]) => Some(FlashChip::Ap),
+            Some([]) if id == Some(ImageId::Flex) => Some(self.named_last),
+            Some([] | [1, 0xE0, ..]) => Some(FlashChip::Ap),
             Some([1, 0xE1, ..]) => Some(FlashChip::Cp),
             _ => None,
         };
-        let id = data.get(..4).and_then(ImageId::of);
         let (Some(id), Some(chip)) = (id, chip) else {
             return Outcome::Nak(code::WRONG_IMAGE);
         };
+        if data.len() == 4 && id == ImageId::Flex && chip == FlashChip::Cp {
+            desk.violation(
+                STAGE,
+                "BURN_ONE of a FLEX without its chip, behind an image of the CP flash",
+            );
+        }
+        self.named_last = chip;
         if id == ImageId::Cp && chip == FlashChip::Ap {
             return Outcome::Nak(code::WRONG_IMAGE);
         }

@@ -58,6 +58,7 @@ impl Session<'_, '_> {
         let before = self.bytes;
         for tries_left in (0..IMAGE_TRIES).rev() {
             let place = format!("0x{:x} of the {}", burn.address, burn.flash.name());
+            self.image_in_work(&burn.name);
             self.enter(Phase::Write, &format!("writing `{}` to {place}", burn.name));
             match self.burn(burn, &header, before) {
                 Ok(()) => break,

@@ -254,6 +254,13 @@ impl Session<'_, '_> {
         };
     }
 
+    /// Another image's turn, in flash that has been changed already.
+    fn image_in_work(&mut self, name: &str) {
+        if let Written::Partial { image, .. } = &mut self.written {
+            *image = name.to_owned();
+        }
+    }
+
     /// `done` of `total` bytes of an image for flash are acknowledged; `before` is the count without them.
     fn image_bytes(&mut self, image: &str, before: u64, done: u64, total: u64) {
         self.bytes = before + done;
