@@ -18,7 +18,7 @@ use crate::module::{self, Mode, Module, virtual_bus_name};
 
 /// How long a busy or forbidden port is tried again before a run begins. A listener that probes a fresh port lets
 /// go of it within some seconds, and a person should hear soon that a terminal is still open.
-const OPEN_PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const OPEN_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A module and the permit to write it.
 pub(super) struct Cleared {
@@ -52,6 +52,9 @@ pub(super) fn clear(
 ) -> Result<Cleared, Error> {
     events.start(Phase::Find);
     let module = find(request, settings, events)?;
+    if request.port.is_none() && request.path.is_none() {
+        events.note(format!("using the only module attached, on {}", module.place()));
+    }
     let owner = own(&module)?;
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
@@ -229,7 +232,7 @@ pub fn identify_alone(
     Ok(asked.identity)
 }
 
-/// Asks the module what it is: on its AT port, then on its REPL. A port of which the bus says nothing is asked what
+/// Asks the module what it is: on its AT port, its modem port, then on its REPL. A port of which the bus says nothing is asked what
 /// kind it is first.
 ///
 /// # Errors
@@ -246,6 +249,7 @@ pub(super) fn identify(
         let mut line = Line::new(Box::new(serial), events, settings);
         let answer = match role {
             Some(Role::At) => identity::at::read(&mut line),
+            Some(Role::Modem) => identity::probe::read_at_once(&mut line),
             Some(Role::Repl) => identity::repl::read(&mut line),
             _ => identity::read(&mut line),
         };

@@ -134,14 +134,7 @@ pub fn await_download_mode(
 ) -> Result<Attached, Error> {
     let socket = watch.place();
     let not_reached = |why: String| Error::new(Kind::DownloadModeNotReached, why).at(socket.clone());
-    let left = wait(
-        deadlines.disappear,
-        settings,
-        events,
-        &format!("{socket} to leave run mode"),
-        || Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(())),
-    )?;
-    if left.is_none() {
+    if !await_leaving(watch, deadlines, settings, events)? {
         return Err(not_reached(format!(
             "`{}` was sent, but the module on {socket} is still in run mode after {} s",
             command,
@@ -173,6 +166,23 @@ pub fn await_download_mode(
         ))
         .hint("replug or power-cycle the module, and look at the cable and the hub")),
     }
+}
+
+/// Waits until the module under watch has left the bus, or has changed its mode; false when it stays.
+///
+/// # Errors
+/// [`Kind::Interrupted`], and [`Kind::LinkFailed`] when the bus cannot be read.
+pub fn await_leaving(
+    watch: &Watch,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<bool, Error> {
+    let what = format!("{} to leave run mode", watch.place());
+    let left = wait(deadlines.disappear, settings, events, &what, || {
+        Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(()))
+    })?;
+    Ok(left.is_some())
 }
 
 /// Waits until the module under watch, which has just been told to restart, is running again.
