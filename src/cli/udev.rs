@@ -70,7 +70,7 @@ fn refused(file: &Path, why: &std::io::Error) -> Error {
     let text = format!("cannot write {}: {why}", file.display());
     if why.kind() != std::io::ErrorKind::PermissionDenied {
         return Error::new(Kind::Usage, text)
-            .hint("udev is part of Linux; nothing is needed on other systems");
+            .hint("only a Linux host with udev takes rules; `qpyflash udev` prints them");
     }
     let more: String = std::env::args()
         .skip(1)
