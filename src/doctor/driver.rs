@@ -51,10 +51,14 @@ fn describe(unbound: &Unbound) -> String {
 fn why(host: &Host, module: &Attached) -> (String, String) {
     let id = module.id;
     let Some(kernel) = host.kernel() else {
-        return (
-            "no driver has taken it".into(),
-            "install the maker's USB driver for this module".into(),
-        );
+        let remedy = match cfg!(target_os = "macos") {
+            // Source: specs/usb-and-hosts.md §3.5 [2].
+            true => {
+                "put the module into download mode by hand: macOS has a driver for its port there, and none for AT"
+            }
+            false => "install the vendor's USB driver for this module",
+        };
+        return ("no driver has taken it".into(), remedy.into());
     };
     let teach = || {
         format!(
@@ -68,7 +72,8 @@ fn why(host: &Host, module: &Attached) -> (String, String) {
             since: Some((major, minor)),
         } if kernel < (major, minor) => (
             format!(
-                "the kernel's `option` driver lists this id since {major}.{minor}, this is {}.{}",
+                "the kernel's `option` driver lists this id since {major}.{minor} (late stable kernels before it may, \
+                 too), this is {}.{}",
                 kernel.0, kernel.1
             ),
             teach(),

@@ -123,6 +123,12 @@ pub fn examine(host: &Host) -> Result<Report, Error> {
     })
 }
 
+/// What may disturb a run on this module and is no obstacle before it begins: a program that may take a port while
+/// the module is written.
+pub fn disturbance(host: &Host, module: &Attached) -> Option<Finding> {
+    modem_manager::of(host, module)
+}
+
 /// `1-4.2 (2c7c:6001)`.
 fn name(module: &Attached) -> String {
     format!("{} ({})", module.topology, module.usb_id)

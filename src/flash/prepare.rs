@@ -7,6 +7,7 @@ use std::time::Duration;
 use qpyflash_protocols::{Phase, WireError};
 
 use super::{Before, Outcome, Request};
+use crate::doctor::{Host, disturbance};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::firmware::{self, Package};
@@ -58,6 +59,7 @@ pub(super) fn clear(
     let owner = own(&module)?;
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
+    warn_of_disturbance(&module, events, outcome);
 
     let in_download_mode = is_in_download_mode(&module, request.before)?;
     let mut asked = None;
@@ -102,6 +104,15 @@ pub(super) fn clear_on_paper(
     decide(package, request, None, true, "paper", events, outcome)
         .map(drop)
         .map_err(|error| Error { slot: None, ..error })
+}
+
+/// A program that probes a port in the middle of a write can ruin it: a person should know before it begins.
+fn warn_of_disturbance(module: &Module, events: &mut Events, outcome: &mut Outcome) {
+    let attached = module.attached.as_ref();
+    if let Some(found) = attached.and_then(|attached| disturbance(&Host::this(), attached)) {
+        let remedy = found.remedy.unwrap_or_default();
+        outcome.warn(format!("{}; {remedy}", found.text), events);
+    }
 }
 
 fn decide(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use qpyflash_protocols::Platform;
 
-use super::usb_ids::Mode;
+use super::usb_ids::{Mode, by_hand};
 use super::{Attached, Module, TopologyPath, attached, find};
 use crate::error::{Error, Kind};
 use crate::event::Events;
@@ -248,9 +248,7 @@ pub fn await_any_in_download_mode(
             "no module appeared in download mode within {} s",
             deadlines.by_hand.as_secs()
         );
-        Error::new(Kind::ModuleMissing, text).hint(
-            "hold the BOOT key while resetting or plugging in the module; the hardware guide names its level",
-        )
+        Error::new(Kind::ModuleMissing, text).hint(by_hand(None))
     })
 }
 

@@ -96,7 +96,8 @@ fn access(id: &UsbId, group: &str, ignored: bool) -> String {
         String::new()
     };
     format!(
-        "{DEVICE}, {}, TAG+=\"uaccess\", MODE=\"0660\", GROUP=\"{group}\"{ignore}\n",
+        "# {}\n{DEVICE}, {}, TAG+=\"uaccess\", MODE=\"0660\", GROUP=\"{group}\"{ignore}\n",
+        id.summary(),
         matching(id, "ATTR")
     )
 }

@@ -69,6 +69,16 @@ pub enum Mark {
     OneSource,
 }
 
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mark::Vendor => "[V]",
+            Mark::TwoSources => "[2]",
+            Mark::OneSource => "[1]",
+        })
+    }
+}
+
 /// The Linux driver that makes ttys of the serial interfaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Driver {
@@ -86,11 +96,14 @@ pub enum Driver {
 
 impl fmt::Display for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Driver::Option { .. } => "option",
-            Driver::CdcAcm => "cdc_acm",
-            Driver::Unknown => "none known",
-        })
+        match self {
+            Driver::Option {
+                since: Some((major, minor)),
+            } => write!(f, "option since Linux {major}.{minor}"),
+            Driver::Option { since: None } => f.write_str("option, which does not list it"),
+            Driver::CdcAcm => f.write_str("cdc_acm"),
+            Driver::Unknown => f.write_str("no driver known"),
+        }
     }
 }
 
@@ -316,21 +329,28 @@ impl UsbId {
         )
     }
 
-    /// How a person puts a module into download mode.
-    pub fn by_hand(&self) -> String {
-        let known: Vec<String> = self
-            .boot_pads
-            .iter()
-            .map(|pad| format!("{}: {}", pad.series, pad.action))
-            .collect();
-        let pad = match known.is_empty() {
-            true => "see the module's hardware guide for its level".into(),
-            false => format!("{}; other series: see the hardware guide", known.join("; ")),
-        };
-        format!(
-            "hold the BOOT key ({pad}) while plugging in or resetting the module, until the download port appears"
-        )
+    /// What is known about it, in one line.
+    pub fn summary(&self) -> String {
+        format!("{self}: {}; {} {}", self.modules, self.driver, self.mark)
     }
+}
+
+/// How a person puts a module of that platform into download mode, while plugging it in or resetting it.
+pub fn by_hand(platform: Option<Platform>) -> String {
+    let row = platform.and_then(|_| {
+        let wanted = |id: &&UsbId| id.mode == Mode::Download && id.platform == platform;
+        TABLE.iter().find(wanted)
+    });
+    let pads: Vec<String> = row
+        .map_or(&[][..], |id| id.boot_pads)
+        .iter()
+        .map(|pad| format!("{}: {} {}; ", pad.series, pad.action, pad.mark))
+        .collect();
+    format!(
+        "hold the BOOT key or its pad ({}see the module's hardware guide) while plugging in or resetting the module, and \
+         let go when the download port has appeared",
+        pads.concat()
+    )
 }
 
 /// Where `option` is told ids it does not list.
@@ -374,11 +394,12 @@ mod tests {
 
     #[test]
     fn no_level_is_named_without_its_series() {
-        let asr = lookup(0x2c7c, 0x6001).unwrap().by_hand();
+        let asr = by_hand(Some(Platform::Asr));
         assert!(asr.contains("EC600N") && asr.contains("ground"), "{asr}");
-        let unknown = lookup(0x1782, 0x4d16).unwrap().by_hand();
-        for level in ["ground", "VDD", "1.8"] {
-            assert!(!unknown.contains(level), "{unknown}");
+        for unknown in [by_hand(None), by_hand(Some(Platform::Unisoc8850))] {
+            for level in ["ground", "VDD", "1.8"] {
+                assert!(!unknown.contains(level), "{unknown}");
+            }
         }
     }
 }
