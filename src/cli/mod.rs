@@ -5,6 +5,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod enter_download;
+mod erase;
 mod identify;
 mod inspect;
 mod list;
@@ -15,6 +16,7 @@ mod progress;
 mod read;
 mod reset;
 mod resolve;
+mod restore;
 mod udev;
 mod unpack;
 mod write;
@@ -71,6 +73,12 @@ enum Command {
     /// Read from a module what nobody else has
     #[command(subcommand)]
     Read(read::Read),
+    /// Write back to a module what was read from it
+    #[command(subcommand)]
+    Restore(restore::Restore),
+    /// Erase a module
+    #[command(subcommand)]
+    Erase(erase::Erase),
     /// Send a module into download mode
     EnterDownload(enter_download::Arguments),
     /// Restart a module that is in run mode
@@ -121,6 +129,9 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<u8, Error> {
         Command::List(arguments) => list::run(&arguments, &global, printer),
         Command::Identify(arguments) => identify::run(&arguments, &global, printer),
         Command::Read(read::Read::Nv(arguments)) => read::nv(&arguments, &global, printer),
+        Command::Read(read::Read::Rf(arguments)) => read::rf(&arguments, &global, printer),
+        Command::Restore(restore::Restore::Nv(arguments)) => restore::nv(&arguments, &global, printer),
+        Command::Erase(erase::Erase::All(arguments)) => erase::all(&arguments, &global, printer),
         Command::EnterDownload(arguments) => enter_download::run(&arguments, &global, printer),
         Command::Reset(arguments) => reset::run(&arguments, &global, printer),
         Command::Demo(arguments) => demo::run(&arguments, &global, printer),

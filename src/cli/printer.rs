@@ -95,6 +95,12 @@ impl Printer {
         }
     }
 
+    /// A question to the person at the terminal.
+    pub fn ask(&self, text: &str) {
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "{text}").and_then(|()| err.flush());
+    }
+
     /// Paints a word.
     pub fn paint(&self, style: &str, text: &str) -> String {
         if self.color {

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qpyflash_protocols::{Phase, WireError};
+use qpyflash_protocols::{Phase, WireError, unisoc};
 
-use super::{Before, Outcome, Request};
+use super::{Before, Job, Outcome, Request};
 use crate::doctor::{Host, disturbance};
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::firmware::{self, Package};
-use crate::gate::{self, Claim, WritePermit};
+use crate::firmware::{self, Package, Plan};
+use crate::gate::{self, Backup, Claim, WritePermit};
 use crate::identity::{self, Identity, IdentityError};
 use crate::link::{Line, Owner, Settings, open_patiently};
 use crate::module::usb_ids::Role;
@@ -48,6 +48,7 @@ pub(super) fn package(
 /// Finds the module, asks what it is, and lets the gate decide.
 pub(super) fn clear(
     package: Arc<Package>,
+    job: Job,
     request: &Request,
     settings: &Settings,
     events: &mut Events,
@@ -62,6 +63,9 @@ pub(super) fn clear(
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
     let inhibited = keep_off_others(&module, events, outcome);
+    if let Plan::Eigencomm(plan) = package.plan() {
+        super::eigencomm::check_agent(plan, module.attached.is_none())?;
+    }
 
     let in_download_mode = is_in_download_mode(&module, request.before)?;
     let mut asked = None;
@@ -73,9 +77,9 @@ pub(super) fn clear(
     let place = module.place();
     let decision = decide(
         &package,
+        job,
         request,
-        Some(&module),
-        in_download_mode,
+        Some((&module, in_download_mode)),
         &place,
         events,
         outcome,
@@ -104,7 +108,7 @@ pub(super) fn clear_on_paper(
     events: &mut Events,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    decide(package, request, None, true, "paper", events, outcome)
+    decide(package, Job::Write, request, None, "paper", events, outcome)
         .map(drop)
         .map_err(|error| Error { slot: None, ..error })
 }
@@ -130,11 +134,12 @@ fn keep_off_others(module: &Module, events: &mut Events, outcome: &mut Outcome) 
     }
 }
 
+/// `module` comes with whether it is in download mode.
 fn decide(
     package: &Arc<Package>,
+    job: Job,
     request: &Request,
-    module: Option<&Module>,
-    download_mode: bool,
+    module: Option<(&Module, bool)>,
     place: &str,
     events: &mut Events,
     outcome: &mut Outcome,
@@ -143,24 +148,36 @@ fn decide(
     let claim = Claim {
         label: request.label.as_ref(),
         identity: outcome.before.as_ref(),
-        platform_by_usb: module.and_then(Module::platform),
+        platform_by_usb: module.and_then(|(module, _)| module.platform()),
         built_for: request.built_for.as_ref(),
         production: request.production,
-        download_mode,
+        purpose: job.purpose(),
+        backup: request.nv_backup.as_ref().map(|backup| Backup {
+            name: &backup.name,
+            imei: unisoc::nv::imei(&backup.area),
+            label: request.label_imei.as_deref(),
+        }),
+        download_mode: module.is_none_or(|(_, in_download_mode)| in_download_mode),
         place,
     };
     let permit = gate::clear(package, &claim)?;
     outcome.set_permit(&permit);
-    announce(package, outcome, events);
+    announce(package, job, outcome, events);
     for warning in permit.warnings() {
         outcome.warn(warning.to_string(), events);
     }
     Ok(permit)
 }
 
-/// Says what the package's own checks found, before the module is touched.
-pub(super) fn announce(package: &Package, outcome: &mut Outcome, events: &mut Events) {
-    for warning in package.warnings() {
+/// Says what the package's own checks found, before the module is touched: all of it, or what is about its loaders
+/// when nothing else of it is used.
+pub(super) fn announce(package: &Package, job: Job, outcome: &mut Outcome, events: &mut Events) {
+    let warnings = match (job, package.plan()) {
+        (Job::Write, _) => package.warnings(),
+        (_, Plan::Unisoc(plan)) => &plan.pac().warnings,
+        (_, Plan::Asr(_) | Plan::Eigencomm(_)) => &[],
+    };
+    for warning in warnings {
         outcome.warn(warning.clone(), events);
     }
 }

@@ -47,7 +47,7 @@ pub enum DownloadCommand {
     /// Quectel's own, of every platform. Some Eigencomm firmware does not have it.
     Qdownload,
     /// Restarts an Eigencomm module after 799 ms; its boot ROM then shows the download port for a short time, in
-    /// which it can be caught. Source: specs/eigencomm-agentboot.md §1.3 \[1\], §11 no. 10 [?].
+    /// which it can be caught. Source: specs/eigencomm-agentboot.md §1.3 (1), §11 no. 10 (?).
     Ecrst,
 }
 

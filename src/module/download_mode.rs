@@ -18,6 +18,10 @@ use crate::link::Settings;
 /// Source: specs/asr-aboot.md §1.3 (≤ 50 ms).
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How long a module that acknowledged its reset may stay on the bus. Source: specs/unisoc-pac-bsl.md §5.3: it
+/// resets after 2 ms (V); the rest is the host's own delay.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+
 /// How long to wait for what. Source: specs/usb-and-hosts.md §2.1 [?].
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
@@ -217,6 +221,39 @@ pub fn await_restart(
     Ok(match came {
         Some(appeared) => appeared,
         None if download_since.is_some() => Appeared::InDownloadMode,
+        None => Appeared::Nothing,
+    })
+}
+
+/// Waits until the module under watch, which has just been told to restart and has no firmware, is back.
+///
+/// # Errors
+/// [`Kind::Interrupted`].
+pub fn await_blank(
+    watch: &Watch,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Appeared, Error> {
+    let socket = watch.place();
+    // One that has not been seen leaving has left between two looks.
+    wait(
+        LEAVES_WITHIN,
+        settings,
+        events,
+        &format!("{socket} to restart"),
+        || Ok(watch.module()?.is_none().then_some(())),
+    )?;
+    let back = wait(
+        deadlines.appear,
+        settings,
+        events,
+        &format!("{socket} to come back"),
+        || Ok(watch.module()?.filter(|module| !module.ports.is_empty())),
+    )?;
+    Ok(match back {
+        Some(module) if module.mode == Mode::Run => Appeared::Running(module),
+        Some(_) => Appeared::InDownloadMode,
         None => Appeared::Nothing,
     })
 }

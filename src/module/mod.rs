@@ -17,7 +17,8 @@ mod virtual_bus;
 
 pub use attached::{Attached, Port, Unbound, attached, survey};
 pub use download_mode::{
-    Appeared, Deadlines, Watch, await_any_in_download_mode, await_download_mode, await_leaving, await_restart,
+    Appeared, Deadlines, Watch, await_any_in_download_mode, await_blank, await_download_mode, await_leaving,
+    await_restart,
 };
 pub use find::{Module, find};
 pub use follow::{Change, Follower, follow};

@@ -11,6 +11,7 @@
 mod attached;
 mod bench;
 mod commands;
+mod eigencomm;
 mod faults;
 mod harness;
 mod hosts;
@@ -24,4 +25,7 @@ mod resets;
 mod run_mode;
 mod sdk;
 mod unisoc;
+mod unisoc_erase;
+mod unisoc_nv;
+mod unisoc_refusals;
 mod writes;

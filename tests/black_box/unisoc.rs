@@ -9,7 +9,7 @@ use qpyflash_virtual::{Fault, Mode, Scale, UnisocChip, UnisocModule, UnisocModul
 use crate::bench::{Bench, PATIENCE, vector};
 use crate::harness::each;
 
-const CHIPS: [(UnisocChip, &str, &str, &str); 2] = [
+pub const CHIPS: [(UnisocChip, &str, &str, &str); 2] = [
     (
         UnisocChip::Uis8910,
         "EC600UCNLBR03A02M08_OCPU_QPY",
@@ -25,18 +25,18 @@ const CHIPS: [(UnisocChip, &str, &str, &str); 2] = [
 ];
 const BOUND: Duration = Duration::from_secs(40);
 
-fn attach(bench: &Bench, builder: UnisocModuleBuilder) -> UnisocModule {
+pub fn attach(bench: &Bench, builder: UnisocModuleBuilder) -> UnisocModule {
     let module = builder.attach(&bench.bus).unwrap();
     assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
     module
 }
 
-fn package(chip: UnisocChip, revision: &str) -> UnisocPackage {
+pub fn package(chip: UnisocChip, revision: &str) -> UnisocPackage {
     UnisocPackage::generate(revision, chip, Scale::Small)
 }
 
 #[track_caller]
-fn assert_holds(module: &UnisocModule, package: &UnisocPackage) {
+pub fn assert_holds(module: &UnisocModule, package: &UnisocPackage) {
     for (name, address, bytes) in package.expected_regions() {
         let held = module.region(address, bytes.len());
         assert!(held.as_ref() == Some(&bytes), "`{name}` at {address:#x} differs");
