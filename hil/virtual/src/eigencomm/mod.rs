@@ -53,3 +53,6 @@ impl VirtualModule<Eigencomm> {
             .map(<[u8]>::to_vec)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,9 +70,12 @@ impl Rom {
                 return None;
             };
             let head = Head(head);
-            if head.has_word(DL) {
+            if head.is_sync(DL) || (self.session.is_none() && head.has_word(DL)) {
                 input.take(8);
                 self.synchronise(desk, turn);
+            } else if head.has_word(DL) {
+                // Half a sync: the rest of one that came shifted, or the beginning of one.
+                input.take(4);
             } else if self.session.is_none() {
                 input.take(1);
             } else if head.order() != ORDER_AG || head.plain_length() > LONGEST_COMMAND {

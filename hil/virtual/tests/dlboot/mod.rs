@@ -23,6 +23,30 @@ pub const TO_CP: [u8; 2] = [1, 0xE1];
 /// Long enough to see that nothing comes.
 pub const QUIET: Duration = Duration::from_millis(120);
 
+/// A free place in the AP flash.
+pub const FLEX_AT: u32 = 0x38_0000;
+pub const NOTHING: [u8; 0] = [];
+
+pub fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<_> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    digits
+        .chunks(2)
+        .map(|pair| (pair[0] << 4 | pair[1]) as u8)
+        .collect()
+}
+
+pub fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|place| (place * 7 % 253) as u8).collect()
+}
+
+pub fn done() -> Said {
+    Said::Ack(Vec::new())
+}
+
+pub fn nak(code: u32) -> Said {
+    Said::Nak(0, code)
+}
+
 /// What a command came to: the data of an ACK, the index and code of a NAK, or silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -245,11 +269,21 @@ impl Host {
 
     /// BURN_ONE up to the echo of its AG sync.
     pub fn begin(&mut self, id: &[u8; 4], suffix: &[u8]) {
-        self.sync(LPC);
+        self.try_begin(id, suffix).unwrap();
+    }
+
+    fn try_begin(&mut self, id: &[u8; 4], suffix: &[u8]) -> Result<(), Said> {
         let named = [&id[..], suffix].concat();
-        assert_eq!(self.ask(&lpc(0x42, &named)), Said::Ack(Vec::new()));
-        assert!(!self.sync_once(AG, QUIET), "the first AG sync is swallowed");
-        self.sync(AG);
+        if !self.try_sync(LPC) {
+            return Err(Said::Nothing);
+        }
+        ack(self.ask(&lpc(0x42, &named)))?;
+        // The first sync is swallowed.
+        let echoed = self.sync_once(AG, QUIET);
+        if echoed || !self.try_sync(AG) {
+            return Err(Said::Nothing);
+        }
+        Ok(())
     }
 
     /// Burns an image with that header; gives the status.
@@ -260,7 +294,7 @@ impl Host {
         suffix: &[u8],
         body: &[u8],
     ) -> Result<u32, Said> {
-        self.begin(id, suffix);
+        self.try_begin(id, suffix)?;
         self.session(header)?;
         for block in body.chunks(0x1_0000) {
             if !self.try_sync(AG) {

@@ -121,7 +121,7 @@ impl Session<'_, '_> {
         loop {
             match self.link.sync(Stage::Image, patience::IMAGE_ECHO)? {
                 Heard::Echo => break,
-                Heard::WrongState => return Err(lost_session("that another program is listening")),
+                Heard::WrongState => return Err(Trouble::Elsewhere(Stage::Image.sync_name())),
                 Heard::Silence => {}
             }
             tried += 1;
@@ -138,7 +138,10 @@ impl Session<'_, '_> {
         self.link.command(Command::SEL_IMAGE, 0, &[], ANSWER)?;
         if self.link.payload() != wanted {
             let announced = self.link.payload().escape_ascii();
-            return Err(lost_session(&format!("that it wants `{announced}`")));
+            return Err(Trouble::Lost(Cause::Malformed {
+                sent: Command::SEL_IMAGE.name.into(),
+                answer: format!("that it wants `{announced}`"),
+            }));
         }
         self.link.command(Command::VERIFY_IMAGE, 0, &[], ANSWER)
     }
@@ -199,15 +202,8 @@ impl Session<'_, '_> {
 
 fn worth_another_try(trouble: &Trouble) -> bool {
     match trouble {
-        Trouble::Lost(_) => true,
+        Trouble::Lost(_) | Trouble::Elsewhere(_) => true,
         Trouble::Refused { code, .. } => code.allows_another_try(),
         Trouble::Fatal(_) => false,
     }
-}
-
-fn lost_session(answer: &str) -> Trouble {
-    Trouble::Lost(Cause::Malformed {
-        sent: Stage::Image.sync_name().into(),
-        answer: answer.into(),
-    })
 }

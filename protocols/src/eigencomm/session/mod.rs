@@ -162,6 +162,7 @@ impl<'w, 'p> Session<'w, 'p> {
             return Ok(());
         }
         self.enter(Phase::Verify, "reading back what was written");
+        self.loop_sync(patience::AGENT_SYNCS)?;
         let plan = self.plan;
         for burn in plan.burns() {
             self.compare_image(burn)?;
@@ -264,6 +265,7 @@ impl Session<'_, '_> {
 
     fn read_rf(&mut self) -> Result<Vec<u8>, Cause> {
         self.doing = format!("reading the RF data at 0x{:x} of the CP flash", RF_BACKUP.start);
+        self.loop_sync(patience::AGENT_SYNCS)?;
         Ok(self.read(super::Flash::Cp, RF_BACKUP.start, RF_BACKUP.end - RF_BACKUP.start)?)
     }
 }

@@ -237,6 +237,22 @@ fn begins_an_image_again_when_that_may_help() {
 }
 
 #[test]
+fn begins_an_image_again_when_its_session_is_lost() {
+    for heard in [
+        "DATA of block 1",
+        "SEL_IMAGE",
+        "DONE of block",
+        "DATA_HEAD of header",
+    ] {
+        let mut module = Module::new().on(heard, 2, Instead::Elsewhere);
+        run(&mut module, &small()).unwrap_or_else(|failure| panic!("{heard}: {failure}"));
+        assert_written(&module, &small());
+        assert_eq!(module.count("BURN_ONE"), 5, "{heard}");
+        assert_eq!(module.count("an AGBOOT command in LPC"), 0, "{heard}");
+    }
+}
+
+#[test]
 fn stops_at_what_another_try_cannot_mend() {
     for code in [0x01, 0x6F, 0x80, 0x81, 0x82, 0x94, 0x98, 0x77] {
         for (heard, nth, written) in [

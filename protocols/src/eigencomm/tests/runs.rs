@@ -312,6 +312,15 @@ fn understands_replies_in_single_bytes_and_garbage_before_them() {
 }
 
 #[test]
+fn takes_noise_behind_the_boot_roms_echo_for_noise() {
+    let after = |bytes: &[u8]| Instead::After([&[0x00, 0xD3, 0x02, 0x2B], bytes].concat());
+    for (noise, syncs) in [(&b"noise"[..], 3), (&[], 2), (&[0, 0, 0, 0], 2)] {
+        let module = with(&Options::default(), Module::new().on("DL SYNC", 1, after(noise)));
+        assert_eq!(module.count("DL SYNC"), syncs, "{noise:?}");
+    }
+}
+
+#[test]
 fn reports_only_bytes_that_were_acknowledged() {
     let module = with(&Options::default(), Module::new());
     let system: Vec<u64> = module

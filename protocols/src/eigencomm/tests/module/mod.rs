@@ -18,6 +18,8 @@ pub(crate) enum Instead {
     Code(u32),
     /// Answers with this data, and does not obey.
     Data(Vec<u8>),
+    /// Has left the session, and says so.
+    Elsewhere,
     /// Has not heard it.
     Deaf,
     /// Obeys, and the answer is lost.
@@ -203,7 +205,14 @@ impl Module {
     fn disobeys(instead: &Option<Instead>) -> bool {
         matches!(
             instead,
-            Some(Instead::Code(_) | Instead::Data(_) | Instead::Deaf | Instead::Dead | Instead::Vanish)
+            Some(
+                Instead::Code(_)
+                    | Instead::Data(_)
+                    | Instead::Elsewhere
+                    | Instead::Deaf
+                    | Instead::Dead
+                    | Instead::Vanish
+            )
         )
     }
 
