@@ -4,6 +4,7 @@
 //! whatever goes wrong. Data goes one way: everything that can fail without touching the module is done before the
 //! module is touched.
 
+mod at_port;
 mod confirm;
 mod eigencomm;
 mod enter;
@@ -12,6 +13,7 @@ mod job;
 mod outcome;
 mod prepare;
 mod request;
+mod reset;
 mod run;
 mod session;
 mod unisoc;
@@ -22,6 +24,7 @@ pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdict};
 pub use prepare::identify_alone;
 pub use request::{After, Before, NvBackup, Request, RfBackup};
+pub use reset::reset;
 
 use std::sync::Arc;
 

@@ -8,11 +8,13 @@
     reason = "a test that cannot be set up fails"
 )]
 
+mod attached;
 mod bench;
 mod commands;
 mod eigencomm;
 mod faults;
 mod harness;
+mod hosts;
 mod interrupts;
 mod matrix;
 mod neighbours;
@@ -20,6 +22,7 @@ mod output;
 mod packages;
 mod ports;
 mod refusals;
+mod resets;
 mod run_mode;
 mod sdk;
 mod unisoc;
