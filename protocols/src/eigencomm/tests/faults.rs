@@ -47,14 +47,14 @@ fn steps() -> Vec<(&'static str, usize, Phase, Written)> {
         ("LPC SYNC", 3, Erase, Written::HelpersOnly),
         ("FLASH_ERASE", 1, Erase, partial(file, 0)),
         ("FLASH_ERASE", 4, Erase, partial(file, 0)),
-        ("LPC SYNC", 4, Write, partial(file, 0)),
-        ("BURN_ONE IMBO", 1, Write, partial(file, 0)),
-        ("AG SYNC", 2, Write, partial(file, 0)),
-        ("GET_VERSION", 1, Write, partial(file, 0)),
-        ("SEL_IMAGE", 1, Write, partial(file, 0)),
-        ("VERIFY_IMAGE", 1, Write, partial(file, 0)),
-        ("DATA_HEAD of header", 1, Write, partial(file, 0)),
-        ("DATA of header", 1, Write, partial(file, 0)),
+        ("LPC SYNC", 4, Write, partial(loader, 0)),
+        ("BURN_ONE IMBO", 1, Write, partial(loader, 0)),
+        ("AG SYNC", 2, Write, partial(loader, 0)),
+        ("GET_VERSION", 1, Write, partial(loader, 0)),
+        ("SEL_IMAGE", 1, Write, partial(loader, 0)),
+        ("VERIFY_IMAGE", 1, Write, partial(loader, 0)),
+        ("DATA_HEAD of header", 1, Write, partial(loader, 0)),
+        ("DATA of header", 1, Write, partial(loader, 0)),
         ("DONE of header", 1, Write, partial(loader, 0)),
         ("SEL_IMAGE", 2, Write, partial(loader, 0)),
         ("DATA_HEAD of block", 1, Write, partial(loader, 0)),
@@ -62,7 +62,7 @@ fn steps() -> Vec<(&'static str, usize, Phase, Written)> {
         ("DATA of block 1", 1, Write, partial(loader, 0x4000)),
         ("DONE of block", 1, Write, partial(loader, LOADER)),
         ("GET_BURN_STATUS", 1, Write, partial(loader, LOADER)),
-        ("BURN_ONE IBKD", 1, Write, partial(loader, LOADER)),
+        ("BURN_ONE IBKD", 1, Write, partial(system, LOADER)),
         ("DONE of header", 2, Write, partial(system, before_system)),
         (
             "DATA of block 3",
@@ -82,8 +82,13 @@ fn steps() -> Vec<(&'static str, usize, Phase, Written)> {
             Write,
             partial(system, before_system + 0x1_0000),
         ),
-        ("BURN_ONE IBPC", 1, Write, partial(system, before_system + SYSTEM)),
-        ("BURN_ONE IXLF", 1, Write, partial("cp-demo-flash", before_file)),
+        (
+            "BURN_ONE IBPC",
+            1,
+            Write,
+            partial("cp-demo-flash", before_system + SYSTEM),
+        ),
+        ("BURN_ONE IXLF", 1, Write, partial(file, before_file)),
         ("GET_BURN_STATUS", 4, Write, partial(file, all)),
         ("READ_MEM 800000", 1, Verify, partial(file, all)),
         ("BULK_READ 34000 e0", 1, Verify, partial(file, all)),
@@ -298,7 +303,7 @@ fn begins_an_image_again_when_its_session_is_lost() {
 fn stops_at_what_another_try_cannot_mend() {
     for code in [0x01, 0x6F, 0x80, 0x81, 0x82, 0x94, 0x98, 0x77] {
         for (heard, nth, written) in [
-            ("BURN_ONE IBKD", 1, partial("ap_bootloader", LOADER)),
+            ("BURN_ONE IBKD", 1, partial("ap_at_command", LOADER)),
             ("DATA of block 0", 2, partial("ap_at_command", LOADER)),
         ] {
             let mut module = Module::new().on(heard, nth, Instead::Code(code));
