@@ -19,15 +19,6 @@ const ACCELERATOR: (&str, &str) = ("RIG_ACCEL", "tcg,thread=multi,tb-size=128");
 /// Kernel options that make it boot faster or say less.
 const KERNEL_OPTIONS: &str =
     "console=ttyS0 panic=-1 rdinit=/init mitigations=off nokaslr cryptomgr.notests loglevel=4";
-/// What the guest's first program loads, in this order.
-const MODULES: [&str; 6] = [
-    "vhci-hcd",
-    "xhci-pci",
-    "option",
-    "cdc-acm",
-    "cdc-ether",
-    "virtio-console",
-];
 /// udev's rules that matter to USB and serial ports.
 const RULES: [&str; 6] = [
     "50-udev-default.rules",
@@ -51,10 +42,16 @@ pub struct Boot<'a> {
     pub folder: &'a Path,
     pub debian: &'a Debian,
     pub programs: &'a [PathBuf],
-    /// Of the program that plays the scenarios.
+    /// Names its files in the folder.
+    pub name: &'a str,
+    /// Kernel modules that its first program loads, in this order.
+    pub modules: &'a [&'a str],
+    /// What QEMU has beside a console and a line for reports.
+    pub devices: Vec<String>,
+    /// Of the program that runs in it.
     pub arguments: Vec<String>,
+    /// It is ended after that time.
     pub within: Duration,
-    pub shows_console: bool,
 }
 
 /// A running guest. Dropping it ends it.
@@ -69,9 +66,9 @@ pub struct Guest {
 impl Guest {
     /// Packs the guest's files and starts QEMU.
     pub fn boot(boot: &Boot) -> Result<Self, Box<dyn Error>> {
-        let archive = boot.folder.join("initramfs");
+        let file = |kind: &str| boot.folder.join(format!("{}.{kind}", boot.name));
+        let (archive, console, results) = (file("initramfs"), file("console"), file("results"));
         fs::write(&archive, pack(boot)?)?;
-        let (console, results) = (boot.folder.join("console.log"), boot.folder.join("results.log"));
         fs::write(&results, "")?;
         let accelerator = std::env::var(ACCELERATOR.0).unwrap_or(ACCELERATOR.1.into());
         let mut command = Command::new("qemu-system-x86_64");
@@ -86,6 +83,7 @@ impl Guest {
             .args(["-chardev", &format!("file,id=console,path={}", console.display())])
             .args(["-chardev", &format!("file,id=results,path={}", results.display())])
             .args(["-serial", "chardev:console", "-serial", "chardev:results"])
+            .args(&boot.devices)
             .stdin(Stdio::null());
         let qemu = command
             .spawn()
@@ -99,8 +97,11 @@ impl Guest {
         })
     }
 
-    /// Hands on each report as it comes, until the guest has ended; says why, if it did not end by itself.
-    pub fn watch(&mut self, mut report: impl FnMut(Report)) -> Result<Option<String>, Box<dyn Error>> {
+    /// Hands on each report as it comes, until the guest has ended.
+    ///
+    /// # Errors
+    /// With its last words, when it did not end by itself.
+    pub fn watch(mut self, mut report: impl FnMut(Report)) -> Result<(), Box<dyn Error>> {
         let mut results = BufReader::new(File::open(&self.results)?);
         let (mut line, mut has_ended) = (String::new(), false);
         loop {
@@ -109,34 +110,30 @@ impl Guest {
                 match serde_json::from_str(&text) {
                     Ok(found) => report(found),
                     Err(_) if text.starts_with("end ") => has_ended = true,
-                    Err(why) => return Ok(Some(format!("the guest reports `{text}`: {why}"))),
+                    Err(why) => return Err(self.failed(&format!("reports `{text}`: {why}"))),
                 }
             }
             if !is_running {
-                return Ok((!has_ended).then(|| "the guest has crashed".into()));
+                return if has_ended {
+                    Ok(())
+                } else {
+                    Err(self.failed("has crashed"))
+                };
             }
             if Instant::now() > self.deadline {
                 self.qemu.kill()?;
-                return Ok(Some(format!(
-                    "the guest hangs: no end within {} s",
-                    self.within.as_secs()
-                )));
+                return Err(self.failed(&format!("hangs: no end within {} s", self.within.as_secs())));
             }
             sleep(GLANCE);
         }
     }
 
-    /// Where the guest's console is kept.
-    pub fn console(&self) -> &Path {
-        &self.console
-    }
-
-    /// The last lines of the guest's console.
-    pub fn last_words(&self) -> String {
+    fn failed(&self, what: &str) -> Box<dyn Error> {
         let text = fs::read(&self.console).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).replace('\r', "");
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        format!("the guest {what}; the end of {}:\n{last}", self.console.display()).into()
     }
 }
 
@@ -190,7 +187,7 @@ fn pack(boot: &Boot) -> Result<Vec<u8>, Box<dyn Error>> {
         files.file(&rules, 0o644, &fs::read(userland.join(&rules))?);
     }
     let home = format!("lib/modules/{}", boot.debian.release);
-    let modules = kernel::closure(&boot.debian.modules, &MODULES)?;
+    let modules = kernel::closure(&boot.debian.modules, boot.modules)?;
     for module in &modules {
         files.file(
             &format!("{home}/{}.ko", module.name),
@@ -203,7 +200,7 @@ fn pack(boot: &Boot) -> Result<Vec<u8>, Box<dyn Error>> {
         0o644,
         kernel::dependencies(&modules).as_bytes(),
     );
-    files.file("/modules", 0o644, MODULES.join("\n").as_bytes());
+    files.file("/modules", 0o644, boot.modules.join("\n").as_bytes());
     Ok(files.finish())
 }
 
@@ -224,7 +221,7 @@ udevadm settle
 set -f
 IFS='
 '
-qpyflash-usb-rig /dev/ttyS1 $(cat /arguments)
+qpyflash-usb-rig $(cat /arguments)
 echo "end $?" >/dev/ttyS1
 poweroff -f
 "#;

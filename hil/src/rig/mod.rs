@@ -4,6 +4,7 @@
 //! from memory and is thrown away.
 
 mod debian;
+mod doors;
 mod guest;
 mod initramfs;
 mod kernel;
@@ -12,12 +13,13 @@ mod table;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use qpyflash_usb_rig::{Report, SCENARIOS};
+use qpyflash_usb_rig::SCENARIOS;
 
-use guest::{Boot, Guest};
+use doors::{Door, Stock};
 use table::Table;
 
 /// Options of `rig`.
@@ -31,15 +33,18 @@ pub struct Arguments {
     /// An option of every `qpyflash write`, as in `--option=--transport=usb`; repeatable
     #[arg(long = "option", value_name = "OPTION")]
     options: Vec<String>,
-    /// Show the guest's console
-    #[arg(long)]
-    console: bool,
-    /// The guest is given up after so many seconds
+    /// Only by this way onto the bus [default: both at once]
+    #[arg(long, value_enum)]
+    door: Option<Door>,
+    /// A guest is given up after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 170)]
     within: u64,
 }
 
-/// Boots the guest, plays the scenarios, prints what came of each.
+/// Boots the guests, plays the scenarios, prints what came of each.
+///
+/// # Errors
+/// When a scenario fails, or a guest.
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if arguments.list {
         for scenario in SCENARIOS {
@@ -55,58 +60,49 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&folder)?;
     let debian = debian::fetch(&folder)?;
     let programs = build(root)?;
-    let boot = Boot {
+    let stock = Stock {
         folder: &folder,
         debian: &debian,
         programs: &programs,
-        arguments: guest_arguments(arguments),
+        scenarios: &arguments.scenarios,
+        options: &arguments.options,
         within: Duration::from_secs(arguments.within),
-        shows_console: arguments.console,
     };
+    let doors = arguments
+        .door
+        .map_or(vec![Door::Vhci, Door::Xhci], |door| vec![door]);
     let mut table = Table::begin();
-    let mut guest = Guest::boot(&boot)?;
-    let mut reports = Vec::new();
-    let end = guest.watch(|report| {
-        table.row(&report);
-        reports.push(report);
-    })?;
+    let ends = std::thread::scope(|scope| {
+        let (sender, reports) = channel();
+        let playing: Vec<_> = doors
+            .iter()
+            .map(|door| {
+                let (sender, stock) = (sender.clone(), &stock);
+                scope.spawn(move || door.play(stock, &sender))
+            })
+            .collect();
+        drop(sender);
+        reports.iter().for_each(|report| table.row(report));
+        playing
+            .into_iter()
+            .map(|thread| thread.join())
+            .collect::<Vec<_>>()
+    });
     table.end(began.elapsed());
-    let missing = missing(&arguments.scenarios, &reports);
-    if let Some(why) = end {
-        return Err(format!("{why}\n{}", guest.last_words()).into());
+    for end in ends {
+        end.map_err(|_| "a thread panicked")??;
     }
-    if !missing.is_empty() {
-        return Err(format!("not played: {}\n{}", missing.join(", "), guest.last_words()).into());
-    }
-    match reports.iter().filter(|report| !report.passed).count() {
-        0 => Ok(()),
-        failed => Err(format!(
-            "{failed} of {} scenarios failed; console in {}",
-            reports.len(),
-            guest.console().display()
-        )
-        .into()),
-    }
+    table.judge(doors.len() * wanted(&arguments.scenarios))
 }
 
-fn guest_arguments(arguments: &Arguments) -> Vec<String> {
-    let separator = (!arguments.options.is_empty()).then(|| "--".to_owned());
-    let names = arguments.scenarios.iter().cloned();
-    names
-        .chain(separator)
-        .chain(arguments.options.iter().cloned())
-        .collect()
-}
-
-/// The scenarios that were wanted and did not report.
-fn missing(wanted: &[String], reports: &[Report]) -> Vec<&'static str> {
+/// How many scenarios are wanted.
+fn wanted(names: &[String]) -> usize {
     let is_wanted =
-        |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| name.starts_with(wanted.as_str()));
-    let has_reported = |name: &str| reports.iter().any(|report| report.scenario == name);
-    let names = SCENARIOS.iter().map(|scenario| scenario.name);
-    names
-        .filter(|name| is_wanted(name) && !has_reported(name))
-        .collect()
+        |name: &str| names.is_empty() || names.iter().any(|wanted| name.starts_with(wanted.as_str()));
+    SCENARIOS
+        .iter()
+        .filter(|scenario| is_wanted(scenario.name))
+        .count()
 }
 
 fn target(root: &Path) -> PathBuf {

@@ -61,12 +61,19 @@ pub enum Status {
 /// What a host has done that no tty shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
+    /// Bus resets. `vhci_hcd` keeps them to itself.
     pub resets: u32,
+    /// SET_CONFIGURATION.
     pub configurations: u32,
+    /// SET_LINE_CODING.
     pub line_codings: u32,
+    /// SET_CONTROL_LINE_STATE with DTR.
     pub dtr_raised: u32,
+    /// Zero-length packets that the host has sent.
     pub zero_length_out: u32,
+    /// Zero-length packets that the host was sent in a transfer of their own.
     pub zero_length_in: u32,
+    /// CLEAR_FEATURE(ENDPOINT_HALT).
     pub halts_cleared: u32,
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::device::{Completion, Device, Fifo, Transfer};
@@ -65,8 +65,9 @@ impl Incoming {
 }
 
 /// The connection to a host controller.
+#[derive(Debug)]
 pub struct Link<P> {
-    pub stream: UnixStream,
+    stream: UnixStream,
     pub protocol: P,
     incoming: Incoming,
     pub out: Vec<u8>,
@@ -113,6 +114,45 @@ impl<P: Protocol> Link<P> {
                 self.work(device)?;
                 return Ok(Served::Stopped);
             }
+        }
+    }
+
+    /// Sends and receives once, with a device that is not there any more; whether it may leave. Waits at most a moment.
+    ///
+    /// # Errors
+    /// Those of [`Link::serve`], and that the host controller has closed the connection.
+    pub fn take_leave<F: Fifo>(&mut self, device: &mut Device<F>) -> io::Result<bool> {
+        self.send()?;
+        self.wait_briefly()?;
+        if !self.receive()? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let may_leave = self.obey(device)?;
+        device.take_done();
+        Ok(may_leave)
+    }
+
+    /// Sends and receives once before there is a device. Waits at most a moment.
+    ///
+    /// # Errors
+    /// Those of [`Link::serve`], and that the host controller has closed the connection.
+    pub fn greet(&mut self) -> io::Result<()> {
+        self.send()?;
+        self.wait_briefly()?;
+        if !self.receive()? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.protocol.next(&mut self.incoming, &mut self.out).map(drop)
+    }
+
+    fn wait_briefly(&self) -> io::Result<()> {
+        let moment = Timespec {
+            tv_sec: 0,
+            tv_nsec: 50_000_000,
+        };
+        match poll(&mut [PollFd::new(&self.stream, PollFlags::IN)], Some(&moment)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

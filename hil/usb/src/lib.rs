@@ -11,8 +11,12 @@
 mod descriptors;
 mod device;
 mod host;
+mod hub;
 mod layout;
 mod machine;
+mod redir;
+mod redirected;
+mod remote;
 mod scenarios;
 mod shapes;
 mod stage;
@@ -21,7 +25,10 @@ mod subject;
 mod usbip;
 mod vhci;
 
+pub use hub::Hub;
 pub use machine::{Call, Ended, Here, Machine, WORK};
+pub use redirected::RedirectedHub;
+pub use remote::{Remote, obey};
 pub use scenarios::{Report, SCENARIOS, Scenario, play};
-pub use stage::{Hub, Stage};
+pub use stage::Stage;
 pub use vhci::VhciHub;

@@ -18,7 +18,9 @@ const GLANCE: Duration = Duration::from_millis(10);
 /// A command to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Call {
+    /// The program and its arguments.
     pub arguments: Vec<String>,
+    /// Variables it has beside this program's.
     pub environment: BTreeMap<String, String>,
     /// User and group it runs as; none: root.
     pub user: Option<(u32, u32)>,
@@ -31,8 +33,11 @@ pub struct Call {
 pub struct Ended {
     /// None when a signal ended it, as when its time was up.
     pub code: Option<i32>,
+    /// What it said.
     pub stdout: String,
+    /// What it said about itself.
     pub stderr: String,
+    /// How long it ran.
     pub took: Duration,
 }
 

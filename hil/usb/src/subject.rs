@@ -44,8 +44,7 @@ pub const KINDS: [Kind; 4] = [
             ("helper", "data:4096=vanish"),
             ("check", "getvar@2=vanish"),
             ("erase", "erase=vanish"),
-            ("write", "data:20000@5=vanish"),
-            ("reset", "reboot=vanish"),
+            ("write", "flash@6=vanish"),
         ],
         chip: ChipKind::Asr(Chip::Asr1603),
     },
@@ -96,8 +95,12 @@ pub struct Setup {
 
 impl Kind {
     /// The kind of that name.
-    pub fn named(name: &str) -> Option<&'static Kind> {
-        KINDS.iter().find(|kind| kind.name == name)
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn named(name: &str) -> Result<&'static Kind, String> {
+        let found = KINDS.iter().find(|kind| kind.name == name);
+        found.ok_or_else(|| format!("there is no kind `{name}`"))
     }
 
     /// The published package of `scale`, a zip archive.
@@ -194,7 +197,6 @@ impl Setup {
 
 /// A virtual module that is plugged in, whatever its kind.
 pub trait Subject: Send + Sync {
-    fn mode(&self) -> Mode;
     fn revision(&self) -> Option<String>;
     /// The parts of the flash that do not hold what the package says.
     fn differing(&self) -> Vec<String>;
@@ -206,6 +208,8 @@ pub trait Subject: Send + Sync {
     fn at_commands(&self) -> Vec<String>;
     fn detach(&self);
     fn attach(&self);
+    /// Holds the BOOT key, or lets it go.
+    fn hold_boot_key(&self, held: bool);
     /// Waits for a mode; what it is in instead, in words.
     ///
     /// # Errors
@@ -225,9 +229,6 @@ impl<P: Platform + Sync> Subject for Held<P>
 where
     P::Memory: Sync,
 {
-    fn mode(&self) -> Mode {
-        self.module.mode()
-    }
     fn revision(&self) -> Option<String> {
         self.module.revision()
     }
@@ -251,6 +252,9 @@ where
     }
     fn attach(&self) {
         self.module.attach();
+    }
+    fn hold_boot_key(&self, held: bool) {
+        self.module.set_boot_pin(held);
     }
     fn wait_for_mode(&self, mode: Mode, within: Duration) -> Result<(), String> {
         self.module

@@ -1,7 +1,6 @@
 //! Modules as devices of `vhci_hcd`, the kernel's virtual host controller: one end of a socket pair is given to it,
 //! the other end serves URBs.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -30,7 +29,7 @@ const FREE_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct VhciHub {
     controller: PathBuf,
-    seen: Arc<Mutex<HashMap<String, Arc<Mutex<Seen>>>>>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl VhciHub {
@@ -47,10 +46,9 @@ impl VhciHub {
         })
     }
 
-    /// What the host has done to the devices at that path.
-    pub fn seen(&self, topology: &str) -> Arc<Mutex<Seen>> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(seen.entry(topology.to_owned()).or_default())
+    /// What the host has done to the devices on this hub.
+    pub fn seen(&self) -> Seen {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait_until_free(&self, port: u8) -> io::Result<()> {
@@ -82,7 +80,7 @@ impl Socket for VhciHub {
             .strip_prefix("1-")
             .and_then(|port| port.parse::<u8>().ok()?.checked_sub(1))
             .ok_or_else(|| io::Error::other(format!("`{topology}` is no port of vhci_hcd's root hub")))?;
-        let (mut device, pipes) = build(enumerated, None, self.seen(topology))?;
+        let (mut device, pipes) = build(enumerated, None, Arc::clone(&self.seen))?;
         let (ours, theirs) = UnixStream::pair()?;
         self.wait_until_free(port)?;
         let speed = match device.layout().speed {
