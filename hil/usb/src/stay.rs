@@ -11,6 +11,9 @@ use qpyflash_virtual::{Enumerated, Pipe};
 use crate::device::{Device, Fifo, Seen};
 use crate::layout::{Layout, Speed};
 
+/// A USB port carries bytes as fast as it can, whatever line speed a host sets.
+const ANY_LINE_SPEED: u32 = 115_200;
+
 /// The module's end of a port, and a second descriptor of the other end, which tells what is still unread there.
 struct ModuleEnd(UnixStream, UnixStream);
 
@@ -76,6 +79,10 @@ impl Pipe for ModuleEnd {
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         nothing_when_blocked((&self.0).write(bytes))
+    }
+
+    fn line_speed(&self) -> io::Result<u32> {
+        Ok(ANY_LINE_SPEED)
     }
 
     fn is_read_empty(&self) -> bool {

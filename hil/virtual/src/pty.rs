@@ -72,6 +72,10 @@ impl Pipe for Pty {
         nothing_when_blocked(rustix::io::write(&self.master, bytes))
     }
 
+    fn line_speed(&self) -> io::Result<u32> {
+        Ok(tcgetattr(&self.slave)?.output_speed())
+    }
+
     fn is_read_empty(&self) -> bool {
         rustix::io::ioctl_fionread(&self.slave).unwrap_or(0) == 0
     }

@@ -76,6 +76,12 @@ pub trait Pipe: AsFd + Send {
     /// The operating system's.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// The line speed that the host has set, in baud; without meaning over USB.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn line_speed(&self) -> io::Result<u32>;
+
     /// Whether the host has read everything it was sent.
     fn is_read_empty(&self) -> bool;
 }
