@@ -22,6 +22,8 @@ mod shapes;
 mod stage;
 mod stay;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod usbip;
 mod vhci;
 
