@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     door: Option<Door>,
     /// A guest is given up after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 170)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     within: u64,
 }
 

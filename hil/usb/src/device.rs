@@ -3,17 +3,15 @@
 //! It knows neither how a host's controller reaches it nor what its bytes mean. A transfer that it cannot serve yet
 //! stays pending, which on a wire is a NAK. Source: USB 2.0 §5.8, §8.5, §9.4; CDC PSTN 1.2 §6.3.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::descriptors::descriptor;
-use crate::layout::{Layout, PortEndpoints};
+use crate::layout::Layout;
+use crate::port::{Fifo, Port};
 
 /// The direction bit of an endpoint address, and of bmRequestType: from the device to the host.
 pub const TO_HOST: u8 = 0x80;
-/// Most bytes taken from a port at once.
-const MOST_AT_ONCE: usize = 16 * 1024;
 /// A line coding nobody has set: 115200 8N1.
 const LINE_CODING: [u8; 7] = [0x00, 0xC2, 0x01, 0x00, 0, 0, 8];
 
@@ -77,21 +75,6 @@ pub struct Seen {
     pub halts_cleared: u32,
 }
 
-/// What carries the bytes of a port to and from the module. 0 means: not now.
-pub trait Fifo {
-    /// Takes bytes that the module says.
-    ///
-    /// # Errors
-    /// The operating system's.
-    fn take(&mut self, into: &mut [u8]) -> io::Result<usize>;
-
-    /// Gives bytes to the module.
-    ///
-    /// # Errors
-    /// The operating system's.
-    fn give(&mut self, bytes: &[u8]) -> io::Result<usize>;
-}
-
 /// One device on a bus.
 pub struct Device<F> {
     layout: Layout,
@@ -105,40 +88,11 @@ pub struct Device<F> {
     seen: Arc<Mutex<Seen>>,
 }
 
-struct Port<F> {
-    ends: PortEndpoints,
-    fifo: F,
-    has_dtr: bool,
-    /// Transfers from the host, oldest first.
-    arriving: VecDeque<Transfer>,
-    /// Transfers to the host, oldest first.
-    waiting: VecDeque<Transfer>,
-    /// What has arrived and the module has not taken; of it, the first `ready` bytes can be seen by the module.
-    received: Vec<u8>,
-    ready: usize,
-    /// What the module has said and no host has taken.
-    said: Vec<u8>,
-    /// The next transfer to the host is the zero-length packet that ends the one before.
-    zero_packet_due: bool,
-}
-
 impl<F: Fifo> Device<F> {
     /// A device that has just been attached; `fifos` belong to the layout's ports, in their order.
     pub fn new(layout: Layout, fifos: Vec<F>, seen: Arc<Mutex<Seen>>) -> Self {
         let ports = layout.ports.iter().zip(fifos);
-        let ports = ports
-            .map(|(ends, fifo)| Port {
-                ends: *ends,
-                fifo,
-                has_dtr: false,
-                arriving: VecDeque::new(),
-                waiting: VecDeque::new(),
-                received: Vec::new(),
-                ready: 0,
-                said: Vec::new(),
-                zero_packet_due: false,
-            })
-            .collect();
+        let ports = ports.map(|(ends, fifo)| Port::new(*ends, fifo)).collect();
         Device {
             layout,
             ports,
@@ -256,13 +210,8 @@ impl<F: Fifo> Device<F> {
         let (block, needs_dtr) = (self.layout.shape.receive_block, self.layout.shape.needs_dtr);
         loop {
             let port = &mut self.ports[place];
-            while port.ready > 0 {
-                let count = port.fifo.give(&port.received[..port.ready])?;
-                if count == 0 {
-                    return Ok(());
-                }
-                port.received.drain(..count);
-                port.ready -= count;
+            if !port.deliver()? {
+                return Ok(());
             }
             if needs_dtr && !port.has_dtr {
                 return Ok(());
@@ -393,65 +342,5 @@ impl<F: Fifo> Device<F> {
             (0x21, 0x23 | 0x43) => Some(Vec::new()),
             _ => None,
         }
-    }
-}
-
-impl<F: Fifo> Port<F> {
-    /// Takes a transfer's bytes. With a DMA block they are seen when the block is full or a short packet ends it.
-    fn receive(&mut self, transfer: &Transfer, packet: usize, block: Option<usize>) {
-        let Some(block) = block else {
-            self.received.extend(&transfer.data);
-            self.ready = self.received.len();
-            return;
-        };
-        let zero_packet: &[&[u8]] = if transfer.ends_with_zero_packet || transfer.data.is_empty() {
-            &[&[]]
-        } else {
-            &[]
-        };
-        for bytes in transfer.data.chunks(packet).chain(zero_packet.iter().copied()) {
-            self.received.extend(bytes);
-            if bytes.len() < packet {
-                self.ready = self.received.len();
-            } else if self.received.len() - self.ready >= block {
-                self.ready += block;
-            }
-        }
-    }
-
-    /// The bytes of the next transfer to a host that has room for `length`; none when the module is silent.
-    fn next_transfer(
-        &mut self,
-        length: usize,
-        packet: usize,
-        piece: Option<usize>,
-    ) -> io::Result<Option<(Status, Vec<u8>)>> {
-        // A host that has no room for whole packets is sent whole packets all the same.
-        let wanted = length.next_multiple_of(packet).min(piece.unwrap_or(usize::MAX));
-        if self.said.is_empty() && !self.has_more()? {
-            return Ok(None);
-        }
-        while self.said.len() < wanted && self.listen()? > 0 {}
-        let rest = self.said.split_off(wanted.min(self.said.len()));
-        let mut data = std::mem::replace(&mut self.said, rest);
-        let status = if data.len() > length {
-            Status::Babble
-        } else {
-            Status::Done
-        };
-        data.truncate(length);
-        Ok(Some((status, data)))
-    }
-
-    fn has_more(&mut self) -> io::Result<bool> {
-        Ok(!self.said.is_empty() || self.listen()? > 0)
-    }
-
-    /// Takes what the module says into `said`.
-    fn listen(&mut self) -> io::Result<usize> {
-        let mut buffer = [0; MOST_AT_ONCE];
-        let count = self.fifo.take(&mut buffer)?;
-        self.said.extend(&buffer[..count]);
-        Ok(count)
     }
 }

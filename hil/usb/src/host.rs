@@ -7,7 +7,8 @@ use std::os::unix::net::UnixStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::device::{Completion, Device, Fifo, Transfer};
+use crate::device::{Completion, Device, Transfer};
+use crate::port::Fifo;
 
 /// How a host controller and a device talk.
 pub trait Protocol {

@@ -26,18 +26,22 @@ impl Hub {
         }
     }
 
-    /// Topology paths of sockets next to each other on the root hub.
-    pub fn root_sockets(&self) -> [&'static str; 4] {
+    /// Topology paths of sockets, the first two on the root hub.
+    pub fn sockets(&self) -> [&'static str; 4] {
         match self {
             Hub::Vhci(_) => ["1-1", "1-2", "1-3", "1-4"],
-            Hub::Redirected(_) => ["1-1", "1-2", "1-3.1", "1-3.2"],
+            Hub::Redirected(_) => {
+                let ([first, second], [third, fourth, ..]) =
+                    (RedirectedHub::ROOT_SOCKETS, RedirectedHub::HUB_SOCKETS);
+                [first, second, third, fourth]
+            }
         }
     }
 
     /// Topology paths of sockets on one hub, which is not the root hub where there is another.
     pub fn hub_sockets(&self) -> [&'static str; 4] {
         match self {
-            Hub::Vhci(_) => self.root_sockets(),
+            Hub::Vhci(_) => self.sockets(),
             Hub::Redirected(_) => RedirectedHub::HUB_SOCKETS,
         }
     }

@@ -14,6 +14,7 @@ mod host;
 mod hub;
 mod layout;
 mod machine;
+mod port;
 mod redir;
 mod redirected;
 mod remote;

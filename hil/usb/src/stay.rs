@@ -8,8 +8,9 @@ use std::thread::JoinHandle;
 
 use qpyflash_virtual::{Enumerated, Pipe};
 
-use crate::device::{Device, Fifo, Seen};
+use crate::device::{Device, Seen};
 use crate::layout::{Layout, Speed};
+use crate::port::Fifo;
 
 /// A USB port carries bytes as fast as it can, whatever line speed a host sets.
 const ANY_LINE_SPEED: u32 = 115_200;

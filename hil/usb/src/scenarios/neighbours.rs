@@ -60,7 +60,7 @@ pub fn two_in_download(stage: &Stage) -> Judged {
         ..Setup::default()
     };
     let kinds = [Kind::named("asr1603")?, Kind::named("uis8910")?];
-    let (sockets, mut modules) = (stage.hub.root_sockets(), Vec::new());
+    let (sockets, mut modules) = (stage.hub.sockets(), Vec::new());
     for (socket, kind) in kinds.into_iter().enumerate() {
         modules.push(stage.plug(kind, sockets[socket], &in_download)?);
     }
@@ -82,7 +82,7 @@ pub fn two_in_download(stage: &Stage) -> Judged {
 
 pub fn another_path(stage: &Stage) -> Judged {
     let kind = Kind::named("asr1603")?;
-    let [here, .., elsewhere] = stage.hub.root_sockets();
+    let [here, .., elsewhere] = stage.hub.sockets();
     let setup = Setup {
         download_topology: Some(elsewhere.to_owned()),
         ..Setup::default()
@@ -126,7 +126,7 @@ pub fn plug_gadget(stage: &Stage, topology: &str) -> Judged<Plugged> {
 }
 
 pub fn stranger(stage: &Stage) -> Judged {
-    let [here, beside, ..] = stage.hub.root_sockets();
+    let [here, beside, ..] = stage.hub.sockets();
     let stranger = plug_gadget(stage, beside)?;
     let kind = Kind::named("uis8910")?;
     let package = stage.package(kind)?;

@@ -43,7 +43,7 @@ pub fn tell_option(stage: &Stage) -> Judged {
 
 pub fn new_id(stage: &Stage) -> Judged {
     let kind = Kind::named("uis8850")?;
-    let [here, ..] = stage.hub.root_sockets();
+    let [here, ..] = stage.hub.sockets();
     let package = stage.package(kind)?;
     let has_port = |stage: &Stage| {
         let list = stage.qpyflash(&["list"])?.stdout;
@@ -107,7 +107,7 @@ fn eigencomm() -> Enumerated {
 
 pub fn without_rules(stage: &Stage) -> Judged {
     let kind = Kind::named("asr1603")?;
-    let [here, ..] = stage.hub.root_sockets();
+    let [here, ..] = stage.hub.sockets();
     let package = stage.package(kind)?;
     let module = stage.plug(kind, here, &Setup::default())?;
     stage.shell("udevadm settle")?;
@@ -150,7 +150,7 @@ pub fn with_rules(stage: &Stage) -> Judged {
 
 fn as_person(stage: &Stage) -> Judged {
     let kind = Kind::named("asr1603")?;
-    let [here, beside, ..] = stage.hub.root_sockets();
+    let [here, beside, ..] = stage.hub.sockets();
     let package = stage.package(kind)?;
     let module = stage.plug(kind, here, &Setup::default())?;
     let written = stage.write_as(Some(PERSON), &[], &package)?;

@@ -21,7 +21,7 @@ pub fn uis8910(stage: &Stage) -> Judged {
 
 /// Pulls the cable in each phase; after the last one, which has left a torn flash, a second run completes.
 fn in_each_phase(stage: &Stage, kind: &Kind) -> Judged {
-    let [here, ..] = stage.hub.root_sockets();
+    let [here, ..] = stage.hub.sockets();
     let package = stage.package(kind)?;
     for (phase, what) in kind.unplugged {
         let setup = Setup {
@@ -64,7 +64,7 @@ fn in_each_phase(stage: &Stage, kind: &Kind) -> Judged {
 
 pub fn on_the_way(stage: &Stage) -> Judged {
     let kind = Kind::named("asr1603")?;
-    let [here, ..] = stage.hub.root_sockets();
+    let [here, ..] = stage.hub.sockets();
     let package = stage.package(kind)?;
     let module = stage.plug(kind, here, &Setup::default())?;
     let written = std::thread::scope(|scope| {

@@ -25,7 +25,7 @@ pub fn uis8850(stage: &Stage) -> Judged {
 }
 
 fn write(stage: &Stage, kind: &Kind) -> Judged {
-    let [here, ..] = stage.hub.root_sockets();
+    let [here, ..] = stage.hub.sockets();
     let package = stage.package(kind)?;
     let rate = {
         let subject = stage.plug(kind, here, &Setup::default())?;

@@ -9,8 +9,9 @@ use std::io;
 
 use qpyflash_virtual::{Enumerated, EnumeratedInterface, Role};
 
-use crate::device::{Completion, Device, Fifo, Transfer};
+use crate::device::{Completion, Device, Transfer};
 use crate::layout::Layout;
+use crate::port::Fifo;
 
 /// A module that says what it is told to, and keeps what it hears.
 #[derive(Debug, Default)]
