@@ -79,11 +79,11 @@ impl Machine for Here {
         let mut child = command.spawn()?;
         let stdout = collect(child.stdout.take());
         let stderr = collect(child.stderr.take());
-        let code = wait(&mut child, began + call.within)?;
+        let (code, hangs_in) = wait(&mut child, began + call.within)?;
         Ok(Ended {
             code,
             stdout: stdout.join().unwrap_or_default(),
-            stderr: stderr.join().unwrap_or_default(),
+            stderr: stderr.join().unwrap_or_default() + &hangs_in,
             took: began.elapsed(),
         })
     }
@@ -93,18 +93,39 @@ impl Machine for Here {
     }
 }
 
-fn wait(child: &mut Child, deadline: Instant) -> io::Result<Option<i32>> {
+/// The exit code; or, when its time is up, none, and where its threads hang.
+fn wait(child: &mut Child, deadline: Instant) -> io::Result<(Option<i32>, String)> {
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(status.code());
+            return Ok((status.code(), String::new()));
         }
         if Instant::now() >= deadline {
+            let hangs_in = stacks(child.id());
             child.kill()?;
             child.wait()?;
-            return Ok(None);
+            return Ok((None, hangs_in));
         }
         sleep(GLANCE);
     }
+}
+
+/// The kernel's stack of each thread of a process, as far as the kernel tells.
+fn stacks(process: u32) -> String {
+    let mut text = String::new();
+    let threads = fs::read_dir(format!("/proc/{process}/task"))
+        .into_iter()
+        .flatten();
+    for thread in threads.flatten() {
+        for file in ["comm", "syscall", "stack"] {
+            let told = fs::read_to_string(thread.path().join(file));
+            text += &format!("{file}: {}\n", told.unwrap_or_else(|why| why.to_string()).trim());
+        }
+    }
+    let files = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten();
+    for file in files.flatten().filter_map(|file| fs::read_link(file.path()).ok()) {
+        text += &format!("open: {}\n", file.display());
+    }
+    text
 }
 
 fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use qpyflash_virtual::{Fault, Mode, Scale};
+use qpyflash_virtual::{Fault, Mode};
 use serde_json::Value;
 
 use crate::hub::Hub;
@@ -56,7 +56,7 @@ impl<'a> Stage<'a> {
         topology: &str,
         setup: &Setup,
     ) -> Judged<Box<dyn Subject>> {
-        let subject = words(kind.plug(&self.hub, topology, setup, Scale::Small))?;
+        let subject = words(kind.plug(&self.hub, topology, setup))?;
         let mode = if setup.in_download {
             Mode::Download
         } else {
@@ -95,10 +95,15 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Puts the package of a kind into the working folder and returns its name.
+    /// Puts the small package of a kind into the working folder and returns its name.
     pub(crate) fn package(&self, kind: &Kind) -> Judged<String> {
+        self.package_for(kind, &Setup::default())
+    }
+
+    /// Puts the package that is for a module so set up into the working folder and returns its name.
+    pub(crate) fn package_for(&self, kind: &Kind, setup: &Setup) -> Judged<String> {
         let name = format!("{}.zip", kind.package);
-        let bytes = words(kind.archive(Scale::Small))?;
+        let bytes = words(kind.archive(setup.is_large))?;
         words(self.machine.put(&format!("{WORK}/{name}"), &bytes))?;
         Ok(name)
     }

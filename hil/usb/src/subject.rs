@@ -91,6 +91,8 @@ pub struct Setup {
     pub download_topology: Option<String>,
     /// It is in download mode from the start.
     pub in_download: bool,
+    /// The package with which it is compared is as large as published ones are.
+    pub is_large: bool,
 }
 
 impl Kind {
@@ -103,11 +105,12 @@ impl Kind {
         found.ok_or_else(|| format!("there is no kind `{name}`"))
     }
 
-    /// The published package of `scale`, a zip archive.
+    /// The published package, a zip archive; as large as published ones are, or small.
     ///
     /// # Errors
     /// The archive's.
-    pub fn archive(&self, scale: Scale) -> io::Result<Vec<u8>> {
+    pub fn archive(&self, is_large: bool) -> io::Result<Vec<u8>> {
+        let scale = scale(is_large);
         match self.chip {
             ChipKind::Asr(chip) => AsrPackage::generate(self.new, chip, scale).public_zip(self.package),
             ChipKind::Unisoc(chip) => {
@@ -116,7 +119,7 @@ impl Kind {
         }
     }
 
-    /// Plugs a module of this kind in. It is compared with the package of `scale` later.
+    /// Plugs a module of this kind in.
     ///
     /// # Errors
     /// The socket's.
@@ -125,8 +128,8 @@ impl Kind {
         socket: &(impl Socket + Clone + 'static),
         topology: &str,
         setup: &Setup,
-        scale: Scale,
     ) -> io::Result<Box<dyn Subject>> {
+        let scale = scale(setup.is_large);
         match self.chip {
             ChipKind::Asr(chip) => {
                 let parts = AsrPackage::generate(self.new, chip, scale).expected_partitions();
@@ -173,6 +176,10 @@ impl Kind {
             }
         }
     }
+}
+
+fn scale(is_large: bool) -> Scale {
+    if is_large { Scale::Realistic } else { Scale::Small }
 }
 
 impl Setup {

@@ -1,6 +1,6 @@
 //! One module, written from run mode through download mode to the new revision.
 
-use qpyflash_virtual::{BUS_VARIABLE, Mode, Scale, VirtualBus};
+use qpyflash_virtual::{BUS_VARIABLE, Mode, VirtualBus};
 
 use crate::hub::Hub;
 use crate::scenarios::owners;
@@ -26,9 +26,13 @@ pub fn uis8850(stage: &Stage) -> Judged {
 
 fn write(stage: &Stage, kind: &Kind) -> Judged {
     let [here, ..] = stage.hub.sockets();
-    let package = stage.package(kind)?;
+    let setup = Setup {
+        is_large: true,
+        ..Setup::default()
+    };
+    let package = stage.package_for(kind, &setup)?;
     let rate = {
-        let subject = stage.plug(kind, here, &Setup::default())?;
+        let subject = stage.plug(kind, here, &setup)?;
         let written = stage.write(&package)?;
         written.is_complete(kind, &*subject)?;
         written.rate().unwrap_or_default()
@@ -40,7 +44,7 @@ fn write(stage: &Stage, kind: &Kind) -> Judged {
     ensure(!stage.hub.shows_resets() || seen.resets > 0, || {
         format!("no bus reset: {seen:?}")
     })?;
-    match over_pty(stage, kind, &package)? {
+    match over_pty(stage, kind, &setup, &package)? {
         Some(pty) => stage.figure(format!(
             "write phase {rate:.2} MB/s, over a pty on the same machine {pty:.2} MB/s"
         )),
@@ -50,12 +54,12 @@ fn write(stage: &Stage, kind: &Kind) -> Judged {
 }
 
 /// The rate of the same write over a pseudo-terminal of the same machine; none where that is another machine.
-fn over_pty(stage: &Stage, kind: &Kind, package: &str) -> Judged<Option<f64>> {
+fn over_pty(stage: &Stage, kind: &Kind, setup: &Setup, package: &str) -> Judged<Option<f64>> {
     let Hub::Vhci(_) = stage.hub else {
         return Ok(None);
     };
     let bus = words(VirtualBus::temporary())?;
-    let subject = words(kind.plug(&bus, "1-1", &Setup::default(), Scale::Small))?;
+    let subject = words(kind.plug(&bus, "1-1", setup))?;
     subject.wait_for_mode(Mode::Run, SETTLE)?;
     let place = bus.path().display().to_string();
     let written = stage.write_as(None, &[(BUS_VARIABLE, &place)], package)?;
