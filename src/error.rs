@@ -21,6 +21,8 @@ pub enum Kind {
     PackageAmbiguous,
     /// The package's platform cannot be written by this version.
     PackageUnsupported,
+    /// A kept NV area is damaged, or is none.
+    BackupCorrupt,
     /// No module is attached, or the port does not exist.
     ModuleMissing,
     /// The module does not answer.
@@ -61,6 +63,8 @@ pub enum Kind {
     ModuleUnsupported,
     /// Everything was written, but the module does not confirm it.
     NotConfirmed,
+    /// What the module holds is not what it was compared with.
+    Differs,
     /// The run was interrupted.
     Interrupted,
     /// A bug in qpyflash.
@@ -78,6 +82,7 @@ impl Kind {
             Kind::PackageUnknown => "package.unknown",
             Kind::PackageAmbiguous => "package.ambiguous",
             Kind::PackageUnsupported => "package.unsupported",
+            Kind::BackupCorrupt => "backup.corrupt",
             Kind::ModuleMissing => "module.missing",
             Kind::ModuleSilent => "module.silent",
             Kind::ModuleSeveral => "module.several",
@@ -98,6 +103,7 @@ impl Kind {
             Kind::ModuleGarbage => "module.garbage",
             Kind::ModuleUnsupported => "module.unsupported",
             Kind::NotConfirmed => "module.not-confirmed",
+            Kind::Differs => "module.differs",
             Kind::Interrupted => "interrupted",
             Kind::Internal => "internal",
         }
@@ -186,7 +192,8 @@ impl Error {
             | Kind::PackageHostile
             | Kind::PackageUnknown
             | Kind::PackageAmbiguous
-            | Kind::PackageUnsupported => 3,
+            | Kind::PackageUnsupported
+            | Kind::BackupCorrupt => 3,
             Kind::ModuleSeveral => 5,
             Kind::RefusedPlatform
             | Kind::RefusedSeries
@@ -197,7 +204,7 @@ impl Error {
             Kind::UnknownModule | Kind::UnknownPackage => 7,
             Kind::LinkDenied | Kind::LinkBusy => 8,
             Kind::DownloadModeNotReached => 9,
-            Kind::NotConfirmed => 11,
+            Kind::NotConfirmed | Kind::Differs => 11,
             Kind::Interrupted if untouched => 130,
             Kind::Interrupted => 12,
             Kind::ModuleMissing

@@ -31,16 +31,17 @@
 //! | [`choose`] | which of many packages a module may take |
 //! | [`module`] | which modules are attached, and where; following them through download mode |
 //! | [`link`] | serial ports as byte pipes |
+//! | [`doctor`] | what keeps this host from working with modules, and what to do about it |
 //! | [`flash`] | the run: from the file to the restarted module |
 //! | [`fleet`] | runs under a conductor that hears Ctrl-C |
 //! | [`backup`] | what must not be lost with a module's flash, kept on disk |
 //! | [`event`], [`error`] | what a run says while it goes on, and how it ends |
 //!
-//! The wire protocols are in [`qpyflash_protocols`]. Written today: ASR, Unisoc UIS8910 and UIS8850. Recognised,
-//! listed and judged: Eigencomm EC618.
+//! The wire protocols are in [`qpyflash_protocols`]: ASR, Unisoc UIS8910 and UIS8850, Eigencomm EC618.
 
 pub mod backup;
 pub mod choose;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod firmware;

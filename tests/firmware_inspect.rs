@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use firmware_support::*;
 use qpyflash::firmware::inspect::{inspect, render};
 use qpyflash::firmware::{resolve, unpack};
+use qpyflash_protocols::unisoc::Pac;
 use serde_json::{Value, json};
 
 const REV: &str = "EC800KCNCCR07A01M02_OCPY_QPY_BETA1202";
@@ -31,6 +32,8 @@ fn json_of_the_real_pac_is_complete() {
         "built_for",
         "images",
         "helpers",
+        "steps",
+        "kept",
         "origin",
         "sha256",
         "warnings",
@@ -39,7 +42,7 @@ fn json_of_the_real_pac_is_complete() {
     .map(|key| text.rfind(&format!("\"{key}\":")).unwrap())
     .collect();
     assert!(keys.is_sorted());
-    assert_eq!(value.as_object().unwrap().len(), 8);
+    assert_eq!(value.as_object().unwrap().len(), 10);
     assert_eq!(value["schema"], 1);
     assert_eq!(value["platform"], "unisoc8850");
     let revision = "EC800GCNLDR02A01M04_OCPU_QPY";
@@ -60,6 +63,58 @@ fn json_of_the_real_pac_is_complete() {
     assert_eq!(value["helpers"][0]["name"], "FDL");
     assert_eq!(value["helpers"][0]["target"], "");
     assert_eq!(value["helpers"][0]["size"], 0x109c0);
+}
+
+#[test]
+fn steps_are_listed_in_the_order_of_flashing_and_so_is_what_is_kept() {
+    let bench = Bench::new();
+    let demo = bench.file("demo.pac", &vector("unisoc/demo8910.pac"));
+    let value = serde_json::to_value(inspect(&demo).unwrap()).unwrap();
+    let step = |name: &str, action: &str, target: &str, size: u64| json!({"name": name, "action": action, "target": target, "size": size});
+    let skipped = |name: &str, why: &str, target: &str| json!({"name": name, "action": "skip", "why": why, "target": target, "size": 0});
+    assert_eq!(
+        value["steps"],
+        json!([
+            step("HOST_FDL", "load", "0x008000c0", 0x3520),
+            step("FDL2", "load", "0x00810000", 0xCE00),
+            step("ERASE_BOOT", "erase", "0x60000000", 0x10000),
+            step("AP", "write", "0x60010000", 0x3000),
+            step("PS", "write", "0x604a0000", 0x5004),
+            skipped("FMT_FSSYS", "the package does not select it", "file system FSYS"),
+            skipped(
+                "PhaseCheck",
+                "a marker for the vendor's tool; the module's record of production stays",
+                "record of production"
+            ),
+            step("FLASH", "erase", "running copies of the NV items", 0),
+            step("NV", "merge", "NV items", 0x800),
+            step("BOOTLOADER", "write", "0x60000000", 0x2000),
+        ])
+    );
+    let kept = value["kept"].to_string();
+    for item in [
+        "0x5 (IMEI)",
+        "0x2 (calibration)",
+        "0x26d (",
+        "0x26e (",
+        "0x179 (",
+        "0x186 (IMEI)",
+    ] {
+        assert!(kept.contains(item), "{item}: {kept}");
+    }
+    let text = render(&inspect(&demo).unwrap());
+    for line in [
+        "steps, in the order of flashing",
+        "FMT_FSSYS   skipped          file system FSYS                the package does not select it",
+        "FLASH       erased           running copies of the NV items",
+        "kept of the module's own",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    assert!(text.lines().all(|line| line == line.trim_end()));
+    let asr = inspect(&bench.file("a.zip", &Zip::new().tree("", &asr(REV)).done())).unwrap();
+    assert!(asr.steps.is_empty() && !render(&asr).contains("steps"));
+    assert!(serde_json::to_value(&asr).unwrap().get("steps").is_none());
 }
 
 #[test]
@@ -214,7 +269,12 @@ fn unpacks_the_payload_and_nothing_else() {
     let cases = [
         ("asr", public(Zip::new().tree("", &asr(REV)).done()), asr(REV)),
         ("eigen", public(eigencomm_bin), eigencomm(false)),
-        ("unisoc", public(pac_bin), owned(&[("x.pac", &vector(REAL_PAC))])),
+        ("unisoc", public(pac_bin), {
+            let parts = pac_parts()
+                .into_iter()
+                .map(|(name, data)| (format!("x/{name}"), data));
+            parts.chain([("x.pac".into(), vector(REAL_PAC))]).collect()
+        }),
     ];
     for (case, outer, expected) in cases {
         let out = bench.path().join(format!("out {case}/new"));
@@ -228,6 +288,108 @@ fn unpacks_the_payload_and_nothing_else() {
         assert_eq!(packed.built_for().revision, again.built_for().revision);
         assert_eq!(packed.images().len(), again.images().len());
     }
+}
+
+/// Every entry of the real package that has a file, by the name in the package, and the XML.
+fn pac_parts() -> Vec<(String, Vec<u8>)> {
+    let pac = Pac::parse(&vector(REAL_PAC)).unwrap();
+    let files = pac.entries.iter().filter(|entry| !entry.data.is_empty());
+    let mut parts: Vec<_> = files
+        .map(|entry| (entry.file_name.clone(), entry.data.to_vec()))
+        .collect();
+    parts.push((format!("{}.xml", pac.product), pac.xml.to_vec()));
+    parts
+}
+
+#[test]
+fn unpacks_every_entry_of_a_pac_and_its_xml() {
+    let bench = Bench::new();
+    let out = bench.path().join("out");
+    unpack(&bench.file("x.pac", &vector(REAL_PAC)), &out).unwrap();
+    assert_eq!(unpacked(&out), pac_parts().into_iter().collect());
+    let names: Vec<String> = unpacked(&out).into_iter().map(|(name, _)| name).collect();
+    let wanted = [
+        "8850XM_cat1_open.sign.img",
+        "8850XM_cat1bis_ds_ab_indeltanv.cpio",
+        "8850XM_cat1bis_ds_ab_modem.cpio",
+        "8850XM_cat1bis_ds_ab_nvitem.bin",
+        "8850_MODEM.xml",
+        "EC800GCNLDR02A01M04_OCPU_QPY.sign.img",
+        "boot.sign.img",
+        "norfdl.sign.img",
+        "spl.sign.img",
+    ];
+    assert_eq!(names, wanted);
+    let bytes: usize = unpacked(&out).iter().map(|(_, bytes)| bytes.len()).sum();
+    let table = 2124 + entries(&vector(REAL_PAC)) * 2580;
+    assert_eq!(table + bytes, vector(REAL_PAC).len(), "every byte of the package");
+}
+
+/// How many entries its header says it has, the XML included.
+fn entries(pac: &[u8]) -> usize {
+    u32::from_le_bytes(pac[1076..1080].try_into().unwrap()) as usize
+}
+
+/// The real package with these file names for its entries with data, in their order, and this product.
+fn renamed(names: &[&str], product: &str) -> Vec<u8> {
+    let mut pac = vector(REAL_PAC);
+    let mut put = |at: usize, limit: usize, text: &str| {
+        let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        pac[at..at + limit].fill(0);
+        pac[at..at + units.len()].copy_from_slice(&units);
+    };
+    put(52, 512, product);
+    let mut names = names.iter();
+    for number in 0..entries(&vector(REAL_PAC)) - 1 {
+        let at = 2124 + number * 2580;
+        let size = u32::from_le_bytes(vector(REAL_PAC)[at + 1540..at + 1544].try_into().unwrap());
+        if size > 0
+            && let Some(name) = names.next()
+        {
+            put(at + 516, 512, name);
+        }
+    }
+    pac_without(&pac, &[], |_, _| {})
+}
+
+#[test]
+fn hostile_and_equal_names_in_a_pac_stay_inside_and_apart() {
+    let bench = Bench::new();
+    let long = "x".repeat(255);
+    let names = [
+        "../../evil.bin",
+        "C:\\boot.bin",
+        "a.bin",
+        "A.BIN",
+        "con",
+        &long,
+        "..",
+        "package.xml",
+    ];
+    let pac = renamed(&names, "../8850_MODEM<>");
+    let out = bench.path().join("deep/out");
+    let written = unpack(&bench.file("x.pac", &pac), &out).unwrap();
+    let found: Vec<String> = unpacked(&out).into_iter().map(|(name, _)| name).collect();
+    let wanted = [
+        "AP-A.BIN",
+        "APPIMG.bin",
+        "CP.bin",
+        "INDELTANV.bin",
+        "_package.xml",
+        "a.bin",
+        "boot.bin",
+        "evil.bin",
+        "package.xml",
+    ];
+    assert_eq!(found, wanted);
+    assert_eq!(written.len(), pac_parts().len());
+    assert_eq!(
+        unpacked(bench.path()).len(),
+        written.len() + 1,
+        "something is outside"
+    );
+    let bytes: BTreeSet<Vec<u8>> = unpacked(&out).into_iter().map(|(_, bytes)| bytes).collect();
+    assert_eq!(bytes, pac_parts().into_iter().map(|(_, bytes)| bytes).collect());
 }
 
 #[test]

@@ -248,6 +248,12 @@ pub enum Cause {
         /// The variable and both values.
         why: String,
     },
+    /// The module in download mode is not the one it is taken for.
+    #[error("this is another module: {0}")]
+    OtherModule(String),
+    /// The module has lost what nobody else has, and going on would make that final.
+    #[error("{0}")]
+    WouldLose(String),
     /// What a run must not destroy could not be put into safety; it ended before it destroyed anything.
     #[error("{0}")]
     NotKept(String),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
-use qpyflash::flash::{self, Request};
+use qpyflash::flash::{self, NvBackup, Request};
 use qpyflash::identity::OrderingCode;
 use qpyflash::link::{Cancel, Settings, Trace};
 use qpyflash::module::{Deadlines, TopologyPath};
@@ -126,21 +126,44 @@ pub struct Claims {
     pub wait: Option<u64>,
 }
 
-/// What is kept, and how the loader is talked to.
+/// Where backups go, and how the loader is talked to.
 #[derive(Debug, Clone, Args)]
 pub struct Keeping {
-    /// Folder for backups of NV items; this user's state directory by default
+    /// Folder for backups of NV items and RF data; this user's state directory by default
     #[arg(long, value_name = "DIR", env = "QPYFLASH_BACKUP_DIR")]
     pub backup_dir: Option<PathBuf>,
-    /// Backup of this very module's NV items, for the case that it has lost its own (Unisoc)
-    #[arg(long, value_name = "FILE")]
-    pub nv_backup: Option<PathBuf>,
-    /// Let the package fill NV items of identity or calibration that the module lacks (Unisoc)
-    #[arg(long)]
-    pub fill_missing_nv: bool,
     /// Bytes of one frame to the loader (Unisoc)
     #[arg(long, value_name = "BYTES", value_parser = frame, env = "QPYFLASH_FRAME")]
     pub frame: Option<u16>,
+    /// Line speed for writing, once the loader runs; without meaning over USB
+    #[arg(long, value_name = "BAUD", value_parser = clap::value_parser!(u32).range(FLASH_BAUD), env = "QPYFLASH_FLASH_BAUD")]
+    pub flash_baud: Option<u32>,
+    /// Send in small writes with a pause between them, as `64B/1ms`, through ports that lose large ones (Eigencomm)
+    #[arg(long, value_name = "BYTES/PAUSE", value_parser = pacing, env = "QPYFLASH_PACING")]
+    pub pacing: Option<(usize, Duration)>,
+}
+
+/// Small writes, as `64B/1ms`.
+fn pacing(text: &str) -> Result<(usize, Duration), String> {
+    let parts = text.split_once('/').and_then(|(bytes, pause)| {
+        let bytes = bytes.strip_suffix('B').unwrap_or(bytes).parse().ok()?;
+        let pause = pause.strip_suffix("ms").unwrap_or(pause).parse().ok()?;
+        Some((bytes, Duration::from_millis(pause)))
+    });
+    parts
+        .filter(|(bytes, pause)| *bytes > 0 && *pause <= Duration::from_secs(1))
+        .ok_or_else(|| "bytes of a write and milliseconds between two, like 64B/1ms".into())
+}
+
+/// Line speeds that a loader may be asked for. Source: specs/unisoc-pac-bsl.md §2.4: what the vendor's tool offers.
+const FLASH_BAUD: std::ops::RangeInclusive<i64> = 57_600..=4_000_000;
+
+/// For a module that has lost what nobody else has.
+#[derive(Debug, Clone, Args)]
+pub struct Lost {
+    /// Backup of this very module's NV items, for the case that it has lost its own (Unisoc)
+    #[arg(long, value_name = "FILE")]
+    pub nv_backup: Option<PathBuf>,
 }
 
 fn frame(text: &str) -> Result<u16, String> {
@@ -153,23 +176,38 @@ fn frame(text: &str) -> Result<u16, String> {
 
 impl Keeping {
     /// Adds these options to a request.
-    pub fn apply(&self, request: &mut Request) -> Result<(), Error> {
+    pub fn apply(&self, request: &mut Request) {
         request.backup_dir.clone_from(&self.backup_dir);
-        request.fill_missing_nv = self.fill_missing_nv;
         request.frame = self.frame;
-        request.earlier_nv = self.nv_backup.as_deref().map(read_backup).transpose()?;
+        request.flash_baud = self.flash_baud;
+        request.pacing = self.pacing;
+    }
+}
+
+impl Lost {
+    /// Adds these options to a request.
+    ///
+    /// # Errors
+    /// When the backup cannot be read.
+    pub fn apply(&self, request: &mut Request) -> Result<(), Error> {
+        request.nv_backup = self.nv_backup.as_deref().map(read_backup).transpose()?;
         Ok(())
     }
 }
 
-/// The bytes of a backup.
-pub fn read_backup(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|why| {
-        Error::new(
+/// A backup, as it is in its file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_backup(path: &Path) -> Result<NvBackup, Error> {
+    let name = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(area) => Ok(NvBackup { name, area }),
+        Err(why) => Err(Error::new(
             Kind::Usage,
-            format!("cannot read the backup `{}`: {why}", path.display()),
-        )
-    })
+            format!("cannot read the backup `{name}`: {why}"),
+        )),
+    }
 }
 
 /// How download mode is reached.

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use qpyflash::Error;
 use qpyflash::event::Events;
-use qpyflash::flash::{self, Outcome};
+use qpyflash::flash::{self, Job, Outcome, Request};
 use qpyflash::fleet;
 use qpyflash::link::Cancel;
 
-use super::options::{self, Claims, Global, Keeping, Target};
+use super::options::{self, Claims, Global, Keeping, Lost, Target};
 use super::printer::Printer;
 use super::{outcome, progress};
 
@@ -24,10 +24,15 @@ pub struct Arguments {
     pub claims: Claims,
     #[command(flatten)]
     pub keeping: Keeping,
+    #[command(flatten)]
+    pub lost: Lost,
+    /// Let the package fill NV items of identity or calibration that the module lacks (Unisoc)
+    #[arg(long)]
+    pub fill_missing_nv: bool,
     /// What happens after the last image
     #[arg(long, value_enum, default_value = "reset")]
     pub after: After,
-    /// Do not ask the restarted module what it is now
+    /// Do not read back what was written (Eigencomm), and do not ask the restarted module what it is now
     #[arg(long)]
     pub no_verify: bool,
 }
@@ -48,16 +53,19 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
         After::Reset => flash::After::Reset,
         After::Stay => flash::After::Stay,
     };
-    arguments.keeping.apply(&mut request)?;
+    request.fill_missing_nv = arguments.fill_missing_nv;
+    arguments.keeping.apply(&mut request);
+    arguments.lost.apply(&mut request)?;
+    perform(Job::Write, request, global, printer)
+}
+
+/// Does a job and shows how it ended.
+pub fn perform(job: Job, request: Request, global: &Global, printer: &Printer) -> Result<u8, Error> {
     let cancel = Cancel::default();
     let settings = global.settings(&cancel)?;
     let events = Events::new(progress::sink(printer));
-    Ok(outcome::show(
-        &conducted(&cancel, printer, move || {
-            flash::write(&request, &settings, events)
-        }),
-        printer,
-    ))
+    let work = move || flash::perform(job, &request, &settings, events);
+    Ok(outcome::show(&conducted(&cancel, printer, work), printer))
 }
 
 /// Runs under the conductor; a bug still ends in an outcome.

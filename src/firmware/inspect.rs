@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::package::{BuiltFor, Image, Package};
 use super::resolve::resolve;
+use super::steps::{self, Step};
 
 /// The version of the JSON object.
 pub const SCHEMA: u32 = 1;
@@ -25,6 +26,12 @@ pub struct Inspection {
     pub images: Vec<Part>,
     /// What only goes to RAM.
     pub helpers: Vec<Part>,
+    /// What a run does, in the order of flashing; left out where the images say it all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// What of its own a module keeps; left out where the package has no say in that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// The chain of archives it came out of, outermost first.
     pub origin: Vec<String>,
     /// Of the file or folder that was given.
@@ -65,6 +72,8 @@ impl From<&Package> for Inspection {
             built_for: package.built_for().clone(),
             images: package.images().iter().map(Part::from).collect(),
             helpers: package.helpers().iter().map(Part::from).collect(),
+            steps: steps::steps(package.plan()),
+            kept: steps::kept(package.plan()),
             origin: package.origin().to_vec(),
             sha256: package.sha256().to_owned(),
             warnings: package.warnings().to_vec(),
@@ -95,6 +104,15 @@ pub fn render(inspection: &Inspection) -> String {
     table(&mut text, "evidence, strongest first", &evidence(built_for));
     table(&mut text, "images", &parts(&inspection.images));
     table(&mut text, "helpers, run in RAM only", &parts(&inspection.helpers));
+    table(
+        &mut text,
+        "steps, in the order of flashing",
+        &step_rows(&inspection.steps),
+    );
+    if !inspection.kept.is_empty() {
+        text.push_str("\nkept of the module's own\n");
+        line(&mut text, "-", &inspection.kept.join(", "));
+    }
     if !inspection.warnings.is_empty() {
         text.push_str("\nwarnings\n");
         inspection
@@ -139,6 +157,23 @@ fn parts(parts: &[Part]) -> Vec<[String; 4]> {
         ]
     };
     parts.iter().map(row).collect()
+}
+
+fn step_rows(steps: &[Step]) -> Vec<[String; 4]> {
+    let row = |step: &Step| {
+        let last = match (&step.why, step.size) {
+            (Some(why), _) => why.clone(),
+            (None, 0) => String::new(),
+            (None, size) => format!("{size} bytes"),
+        };
+        [
+            step.name.clone(),
+            step.action.words().into(),
+            step.target.clone(),
+            last,
+        ]
+    };
+    steps.iter().map(row).collect()
 }
 
 fn line(text: &mut String, name: &str, value: &str) {

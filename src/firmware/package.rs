@@ -69,8 +69,8 @@ pub enum Plan {
     Asr(Arc<qpyflash_protocols::asr::Plan>),
     /// A Unisoc `.pac`.
     Unisoc(Arc<qpyflash_protocols::unisoc::Plan>),
-    /// An Eigencomm `.binpkg`, recognised and listed; writing follows.
-    Eigencomm(Arc<qpyflash_protocols::eigencomm::Binpkg>),
+    /// An Eigencomm `.binpkg` with the files beside it.
+    Eigencomm(Arc<qpyflash_protocols::eigencomm::Plan>),
 }
 
 /// A package of which every hash, check sum and bound has been checked.

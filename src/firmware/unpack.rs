@@ -3,9 +3,11 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::archive::{base_name, is_junk};
 use super::error::PackageError;
+use super::payload;
 use super::resolve::find;
 use super::survey::{Candidate, Shape, is_byproduct};
 
@@ -22,19 +24,22 @@ pub fn unpack(path: &Path, out: &Path) -> Result<Vec<PathBuf>, crate::Error> {
 }
 
 fn write(candidate: &Candidate, out: &Path) -> Result<Vec<PathBuf>, PackageError> {
-    let files = files(candidate);
-    let places: Vec<PathBuf> = files.iter().map(|(_, name)| out.join(name)).collect();
+    let files = files(candidate)?;
+    let places: Vec<PathBuf> = files.iter().map(|(name, _)| out.join(name)).collect();
     if let Some(place) = places.iter().find(|place| place.symlink_metadata().is_ok()) {
         return Err(PackageError::Exists {
             place: place.display().to_string(),
         });
     }
     fs::create_dir_all(out).map_err(|source| unwritable(out, source))?;
-    for (_, name) in &files {
+    for (name, _) in &files {
         make_folders(out, name)?;
     }
-    for ((index, _), place) in files.iter().zip(&places) {
-        let bytes = candidate.tree.read(*index)?;
+    for ((_, source), place) in files.iter().zip(&places) {
+        let bytes = match source {
+            Source::Member(index) => candidate.tree.read(*index)?.into(),
+            Source::Part(bytes) => Arc::clone(bytes),
+        };
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -46,20 +51,59 @@ fn write(candidate: &Candidate, out: &Path) -> Result<Vec<PathBuf>, PackageError
     Ok(places)
 }
 
-/// The members of the package, with their names below the output folder.
-fn files(candidate: &Candidate) -> Vec<(usize, String)> {
-    let alone = candidate.tree.origin.is_empty() || matches!(candidate.shape, Shape::Pac | Shape::AsrScript);
-    if alone {
-        return vec![(candidate.index, base_name(candidate.name()).to_owned())];
+/// Where the bytes of a file come from.
+enum Source {
+    /// A member of the archive.
+    Member(usize),
+    /// A part of a member.
+    Part(Arc<[u8]>),
+}
+
+/// The files of the package, with their names below the output folder.
+fn files(candidate: &Candidate) -> Result<Vec<(String, Source)>, PackageError> {
+    let itself = || {
+        (
+            base_name(candidate.name()).to_owned(),
+            Source::Member(candidate.index),
+        )
+    };
+    let alone = candidate.tree.origin.is_empty();
+    match candidate.shape {
+        Shape::Pac => {
+            // A file that was given is there already; one out of an archive stands beside a folder with its parts.
+            let folder = match alone {
+                true => String::new(),
+                false => format!("{}/", folder_beside(candidate.name())),
+            };
+            let parts = payload::pac_parts(candidate)?
+                .into_iter()
+                .map(|(name, bytes)| (format!("{folder}{name}"), Source::Part(bytes)));
+            Ok((!alone).then(itself).into_iter().chain(parts).collect())
+        }
+        Shape::AsrScript => Ok(vec![itself()]),
+        Shape::AsrJson | Shape::Binpkg if alone => Ok(vec![itself()]),
+        Shape::AsrJson | Shape::Binpkg => Ok(members(candidate)),
     }
+}
+
+/// `a` for `x/a.pac`, and a name of its own for `x/a`.
+fn folder_beside(name: &str) -> String {
+    let base = base_name(name);
+    match base.rsplit_once('.') {
+        Some((stem, _)) if !stem.trim_matches([' ', '.']).is_empty() => stem.to_owned(),
+        _ => format!("{base}-parts"),
+    }
+}
+
+fn members(candidate: &Candidate) -> Vec<(String, Source)> {
     let below = |name: &str| match candidate.folder() {
         "" => Some(name.to_owned()),
         folder => Some(name.strip_prefix(folder)?.strip_prefix('/')?.to_owned()),
     };
     let members = candidate.tree.members.iter().enumerate();
     members
-        .filter_map(|(index, member)| Some((index, below(&member.name)?)))
-        .filter(|(_, name)| !is_junk(name) && !is_byproduct(name))
+        .filter_map(|(index, member)| Some((below(&member.name)?, Source::Member(index))))
+        .filter(|(name, _)| !is_junk(name) && !is_byproduct(name))
         .collect()
 }
 

@@ -9,7 +9,7 @@ use crate::event::Events;
 use crate::gate::WritePermit;
 use crate::identity::Identity;
 use crate::link::Settings;
-use crate::module::{Appeared, Module, Watch, await_restart};
+use crate::module::{Appeared, Module, Watch, await_blank, await_restart};
 use qpyflash_protocols::{Phase, Written};
 
 /// Waits for the module to run again, asks it what it is, and compares.
@@ -56,6 +56,41 @@ pub(super) fn confirm(
     let verdict = compare(permit, &identity, &restarted);
     outcome.after = Some(identity);
     verdict
+}
+
+/// An erased module has nothing to start, so its boot ROM must be what comes back.
+pub(super) fn confirm_blank(
+    module: &Module,
+    watch: &Watch,
+    request: &Request,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Verdict, Error> {
+    if module.attached.is_none() {
+        return Ok(Verdict::Erased);
+    }
+    events.start(Phase::Confirm);
+    let appeared = await_blank(watch, &request.deadlines, settings, events)
+        .map_err(|error| interrupted(error, module))?;
+    let (how, hint) = match appeared {
+        Appeared::InDownloadMode => return Ok(Verdict::Erased),
+        Appeared::Running(_) => (
+            "came back in run mode",
+            "ask it with `qpyflash identify`: if it answers, it was not erased",
+        ),
+        Appeared::Nothing => (
+            "did not come back",
+            "power-cycle the module, with the BOOT key if it does not show up in download mode",
+        ),
+    };
+    let text = format!(
+        "everything was erased, but the module on {} {how}",
+        module.place()
+    );
+    Err(Error::new(Kind::NotConfirmed, text)
+        .at(module.place())
+        .written(Written::Complete)
+        .hint(hint))
 }
 
 /// A module that has just started needs some time before it answers.

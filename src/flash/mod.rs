@@ -4,29 +4,35 @@
 //! whatever goes wrong. Data goes one way: everything that can fail without touching the module is done before the
 //! module is touched.
 
+mod at_port;
 mod confirm;
+mod eigencomm;
 mod enter;
 mod failure;
 mod job;
 mod outcome;
 mod prepare;
 mod request;
+mod reset;
 mod run;
 mod session;
+mod unisoc;
 
+pub use eigencomm::{RfData, RfPart};
 pub use enter::enter_download;
 pub use job::Job;
-pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};
+pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdict};
 pub use prepare::identify_alone;
-pub use request::{After, Before, Request};
+pub use request::{After, Before, NvBackup, Request, RfBackup};
+pub use reset::reset;
 
 use std::sync::Arc;
 
-use qpyflash_protocols::{Phase, Platform};
+use qpyflash_protocols::Phase;
 
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::firmware::Package;
+use crate::firmware::{Package, Plan};
 use crate::link::Settings;
 use crate::module::attached;
 
@@ -39,8 +45,8 @@ pub fn write(request: &Request, settings: &Settings, events: Events) -> Outcome 
 pub fn perform(job: Job, request: &Request, settings: &Settings, mut events: Events) -> Outcome {
     let mut outcome = Outcome::begun();
     let result = prepare::package(request, &mut events, &mut outcome)
-        .and_then(|package| servable(&package, job).map(|()| package))
-        .and_then(|package| prepare::clear(package, request, settings, &mut events, &mut outcome))
+        .and_then(|package| servable(&package, job, request).map(|()| package))
+        .and_then(|package| prepare::clear(package, job, request, settings, &mut events, &mut outcome))
         .and_then(|cleared| run::run(cleared, job, request, settings, &mut events, &mut outcome));
     outcome.conclude(result, events.phase());
     events.finish(outcome)
@@ -68,23 +74,32 @@ fn may_be_written(
         if request.label.is_some() {
             return prepare::clear_on_paper(&package, request, events, outcome);
         }
-        prepare::announce(&package, outcome, events);
+        prepare::announce(&package, Job::Write, outcome, events);
         return Ok(());
     }
-    let cleared = prepare::clear(package, request, settings, events, outcome)?;
+    let cleared = prepare::clear(package, Job::Write, request, settings, events, outcome)?;
     if let Some(asked) = cleared.asked {
         asked.let_program_go_on(request.baud, settings, events);
     }
     Ok(())
 }
 
-/// Is there a session for this job on this platform? Found out before the module is looked for.
-fn servable(package: &Package, job: Job) -> Result<(), Error> {
-    match (package.platform(), job) {
-        (Platform::Asr, Job::Write) | (Platform::Unisoc8910 | Platform::Unisoc8850, _) => Ok(()),
-        (platform, job) => Err(Error::new(
+/// Is there a session for this job on this platform, and can it work with what was asked for? Found out before the
+/// module is looked for.
+fn servable(package: &Package, job: Job, request: &Request) -> Result<(), Error> {
+    match (package.plan(), job) {
+        (Plan::Asr(_), Job::Write) => Ok(()),
+        (Plan::Unisoc(plan), Job::Write | Job::ReadNv | Job::RestoreNv | Job::EraseAll) => {
+            unisoc::check(plan, request)
+        }
+        (Plan::Eigencomm(plan), Job::Write | Job::ReadRf) => eigencomm::check(plan, request),
+        (_, job) => Err(Error::new(
             Kind::PackageUnsupported,
-            format!("this version has no `{}` for {}", job.words(), platform.title()),
+            format!(
+                "this version has no `{}` for {}",
+                job.words(),
+                package.platform().title()
+            ),
         )
         .in_phase(Phase::Resolve)
         .hint("`qpyflash inspect` and `qpyflash check` work for this package")),

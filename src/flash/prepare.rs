@@ -4,21 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qpyflash_protocols::{Phase, WireError};
+use qpyflash_protocols::{Phase, WireError, unisoc};
 
-use super::{Before, Outcome, Request};
+use super::{Before, Job, Outcome, Request};
+use crate::doctor::{Host, disturbance};
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::firmware::{self, Package};
-use crate::gate::{self, Claim, WritePermit};
+use crate::firmware::{self, Package, Plan};
+use crate::gate::{self, Backup, Claim, WritePermit};
 use crate::identity::{self, Identity, IdentityError};
 use crate::link::{Line, Owner, Settings, open_patiently};
 use crate::module::usb_ids::Role;
-use crate::module::{self, Mode, Module, virtual_bus_name};
+use crate::module::{self, Inhibited, Mode, Module, virtual_bus_name};
 
 /// How long a busy or forbidden port is tried again before a run begins. A listener that probes a fresh port lets
 /// go of it within some seconds, and a person should hear soon that a terminal is still open.
-const OPEN_PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const OPEN_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A module and the permit to write it.
 pub(super) struct Cleared {
@@ -28,6 +29,8 @@ pub(super) struct Cleared {
     pub asked: Option<Asked>,
     /// Held until the run ends, so that no second run steps in.
     pub owner: Owner,
+    /// Keeps ModemManager off until the run ends.
+    pub inhibited: Option<Inhibited>,
 }
 
 /// Reads and validates the file.
@@ -45,6 +48,7 @@ pub(super) fn package(
 /// Finds the module, asks what it is, and lets the gate decide.
 pub(super) fn clear(
     package: Arc<Package>,
+    job: Job,
     request: &Request,
     settings: &Settings,
     events: &mut Events,
@@ -52,9 +56,16 @@ pub(super) fn clear(
 ) -> Result<Cleared, Error> {
     events.start(Phase::Find);
     let module = find(request, settings, events)?;
+    if request.port.is_none() && request.path.is_none() {
+        events.note(format!("using the only module attached, on {}", module.place()));
+    }
     let owner = own(&module)?;
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
+    let inhibited = keep_off_others(&module, events, outcome);
+    if let Plan::Eigencomm(plan) = package.plan() {
+        super::eigencomm::check_agent(plan, module.attached.is_none())?;
+    }
 
     let in_download_mode = is_in_download_mode(&module, request.before)?;
     let mut asked = None;
@@ -66,9 +77,9 @@ pub(super) fn clear(
     let place = module.place();
     let decision = decide(
         &package,
+        job,
         request,
-        Some(&module),
-        in_download_mode,
+        Some((&module, in_download_mode)),
         &place,
         events,
         outcome,
@@ -79,6 +90,7 @@ pub(super) fn clear(
             module,
             asked,
             owner,
+            inhibited,
         }),
         Err(refused) => {
             if let Some(asked) = asked {
@@ -96,16 +108,38 @@ pub(super) fn clear_on_paper(
     events: &mut Events,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    decide(package, request, None, true, "paper", events, outcome)
+    decide(package, Job::Write, request, None, "paper", events, outcome)
         .map(drop)
         .map_err(|error| Error { slot: None, ..error })
 }
 
+/// A program that probes a port in the middle of a write can ruin it: it is kept off while the run lasts, or a person
+/// knows before it begins.
+fn keep_off_others(module: &Module, events: &mut Events, outcome: &mut Outcome) -> Option<Inhibited> {
+    let attached = module.attached.as_ref()?;
+    let found = disturbance(&Host::this(), attached)?;
+    match Inhibited::begin(&attached.topology) {
+        Ok(inhibited) => {
+            events.note(format!("{}; it leaves it alone while this run lasts", found.text));
+            Some(inhibited)
+        }
+        Err(why) => {
+            let remedy = found.remedy.unwrap_or_default();
+            outcome.warn(
+                format!("{} (it cannot be kept off: {why}); {remedy}", found.text),
+                events,
+            );
+            None
+        }
+    }
+}
+
+/// `module` comes with whether it is in download mode.
 fn decide(
     package: &Arc<Package>,
+    job: Job,
     request: &Request,
-    module: Option<&Module>,
-    download_mode: bool,
+    module: Option<(&Module, bool)>,
     place: &str,
     events: &mut Events,
     outcome: &mut Outcome,
@@ -114,24 +148,36 @@ fn decide(
     let claim = Claim {
         label: request.label.as_ref(),
         identity: outcome.before.as_ref(),
-        platform_by_usb: module.and_then(Module::platform),
+        platform_by_usb: module.and_then(|(module, _)| module.platform()),
         built_for: request.built_for.as_ref(),
         production: request.production,
-        download_mode,
+        purpose: job.purpose(),
+        backup: request.nv_backup.as_ref().map(|backup| Backup {
+            name: &backup.name,
+            imei: unisoc::nv::imei(&backup.area),
+            label: request.label_imei.as_deref(),
+        }),
+        download_mode: module.is_none_or(|(_, in_download_mode)| in_download_mode),
         place,
     };
     let permit = gate::clear(package, &claim)?;
     outcome.set_permit(&permit);
-    announce(package, outcome, events);
+    announce(package, job, outcome, events);
     for warning in permit.warnings() {
         outcome.warn(warning.to_string(), events);
     }
     Ok(permit)
 }
 
-/// Says what the package's own checks found, before the module is touched.
-pub(super) fn announce(package: &Package, outcome: &mut Outcome, events: &mut Events) {
-    for warning in package.warnings() {
+/// Says what the package's own checks found, before the module is touched: all of it, or what is about its loaders
+/// when nothing else of it is used.
+pub(super) fn announce(package: &Package, job: Job, outcome: &mut Outcome, events: &mut Events) {
+    let warnings = match (job, package.plan()) {
+        (Job::Write, _) => package.warnings(),
+        (_, Plan::Unisoc(plan)) => &plan.pac().warnings,
+        (_, Plan::Asr(_) | Plan::Eigencomm(_)) => &[],
+    };
+    for warning in warnings {
         outcome.warn(warning.clone(), events);
     }
 }
@@ -229,7 +275,7 @@ pub fn identify_alone(
     Ok(asked.identity)
 }
 
-/// Asks the module what it is: on its AT port, then on its REPL. A port of which the bus says nothing is asked what
+/// Asks the module what it is: on its AT port, its modem port, then on its REPL. A port of which the bus says nothing is asked what
 /// kind it is first.
 ///
 /// # Errors
@@ -246,6 +292,7 @@ pub(super) fn identify(
         let mut line = Line::new(Box::new(serial), events, settings);
         let answer = match role {
             Some(Role::At) => identity::at::read(&mut line),
+            Some(Role::Modem) => identity::probe::read_at_once(&mut line),
             Some(Role::Repl) => identity::repl::read(&mut line),
             _ => identity::read(&mut line),
         };

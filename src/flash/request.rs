@@ -1,6 +1,7 @@
 //! What a person asks for.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::identity::OrderingCode;
 use crate::module::{Deadlines, TopologyPath};
@@ -29,6 +30,24 @@ pub enum After {
     Stay,
 }
 
+/// A kept NV area.
+#[derive(Debug, Clone)]
+pub struct NvBackup {
+    /// Where it was read from, for messages.
+    pub name: String,
+    /// The bytes of the file.
+    pub area: Vec<u8>,
+}
+
+/// Kept RF data.
+#[derive(Debug, Clone)]
+pub struct RfBackup {
+    /// Where it was read from, for messages.
+    pub name: String,
+    /// The bytes of the file.
+    pub bytes: Vec<u8>,
+}
+
 /// One run, as asked for.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -50,7 +69,10 @@ pub struct Request {
     pub after: After,
     /// Line speed; without meaning over USB.
     pub baud: u32,
-    /// Ask the restarted module what it is now.
+    /// Line speed to change to for writing, where the module sits behind a UART; that of the boot ROM stays by
+    /// default.
+    pub flash_baud: Option<u32>,
+    /// Read back what was written, where the protocol can, and ask the restarted module what it is now.
     pub verify: bool,
     /// How long to wait for what.
     pub deadlines: Deadlines,
@@ -58,8 +80,15 @@ pub struct Request {
     pub frame: Option<u16>,
     /// Folder for backups; this user's state directory by default.
     pub backup_dir: Option<PathBuf>,
-    /// A kept NV area of this very module, for the case that it has lost its own.
-    pub earlier_nv: Option<Vec<u8>>,
+    /// A kept NV area of this very module: what [`Job::RestoreNv`](super::Job::RestoreNv) writes back, and what
+    /// other jobs use when the module has lost its own.
+    pub nv_backup: Option<NvBackup>,
+    /// Kept RF data that those of the module are compared with.
+    pub rf_backup: Option<RfBackup>,
+    /// Cuts what is sent into writes of so many bytes with a pause between them, for ports that lose large ones.
+    pub pacing: Option<(usize, Duration)>,
+    /// The IMEI on the module's label: whose NV area is restored, whatever the module's own says.
+    pub label_imei: Option<String>,
     /// Lets the package fill NV items of identity or calibration that the module lacks.
     pub fill_missing_nv: bool,
 }
@@ -77,11 +106,15 @@ impl Request {
             before: Before::default(),
             after: After::default(),
             baud: 115_200,
+            flash_baud: None,
             verify: true,
             deadlines: Deadlines::default(),
             frame: None,
             backup_dir: None,
-            earlier_nv: None,
+            nv_backup: None,
+            rf_backup: None,
+            pacing: None,
+            label_imei: None,
             fill_missing_nv: false,
         }
     }

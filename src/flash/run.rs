@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::confirm::confirm;
+use qpyflash_protocols::Written;
+
+use super::confirm::{confirm, confirm_blank};
 use super::enter::{Order, enter};
 use super::prepare::Cleared;
 use super::session::{self, Context, Keep};
@@ -30,6 +32,7 @@ pub(super) fn run(
         module,
         asked,
         owner: _owner,
+        inhibited: _inhibited,
     } = cleared;
     let watch = Watch::begin(module.topology())?;
     let port = match request.before {
@@ -60,18 +63,47 @@ pub(super) fn run(
     outcome.set_backups(context.keep.files, events);
     let achieved = result.map_err(|failure| {
         outcome.bytes = super::failure::acknowledged(&failure.written);
-        super::failure::explain(*failure, &permit, &module.place())
+        let story = super::failure::Story {
+            job,
+            permit: &permit,
+            backups: &outcome.backups,
+            place: &module.place(),
+        };
+        story.explain(*failure)
     })?;
     outcome.bytes = achieved.bytes;
     outcome.written = achieved.written;
+    outcome.proof = achieved.proof;
+    outcome.rf = achieved.rf;
 
     match (job, request.after, request.verify) {
         (Job::Write, After::Reset, true) => {
             confirm(&permit, &module, &watch, request, settings, events, outcome)
         }
         (Job::Write, ..) => Ok(Verdict::WrittenUnasked),
-        _ => Ok(Verdict::Done),
+        (Job::ReadNv, ..) => Ok(Verdict::Done),
+        (Job::ReadRf, ..) => compared(outcome, &module),
+        (Job::RestoreNv, ..) => Ok(Verdict::NvRestored),
+        (Job::EraseAll, ..) => confirm_blank(&module, &watch, request, settings, events),
     }
+}
+
+/// RF data that were to be those of a file, and are not, are an error: somebody asked.
+fn compared(outcome: &Outcome, module: &Module) -> Result<Verdict, Error> {
+    let Some((rf, first)) = outcome.rf.as_ref().and_then(|rf| Some((rf, rf.differs.first()?))) else {
+        return Ok(Verdict::Done);
+    };
+    let text = format!(
+        "the RF data of the module on {} differ from `{}` in {} place(s), first at 0x{:x} of the CP flash",
+        module.place(),
+        rf.compared_with.as_deref().unwrap_or_default(),
+        rf.differs.len(),
+        first.start
+    );
+    Err(Error::new(Kind::Differs, text)
+        .at(module.place())
+        .written(Written::HelpersOnly)
+        .hint("what was read is kept; nothing of the module was changed"))
 }
 
 /// A backup that cannot be made must stop the run before the module is asked for anything.

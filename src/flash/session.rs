@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use qpyflash_protocols::unisoc::{self, Keeper, Kept};
+use qpyflash_protocols::unisoc::{Keeper, Kept};
 use qpyflash_protocols::{Cause, Failure, Phase, Wire, Written, asr};
 
+use super::eigencomm::RfData;
+use super::outcome::Proof;
 use super::{After, Job, Request};
 use crate::backup::Backups;
 use crate::firmware::Plan;
@@ -16,6 +18,21 @@ pub(super) struct Achieved {
     pub bytes: u64,
     /// What the run has put into flash.
     pub written: Written,
+    /// How that has been proven, where the protocol lets one choose.
+    pub proof: Option<Proof>,
+    /// RF data that were read.
+    pub rf: Option<RfData>,
+}
+
+impl Achieved {
+    pub fn new(bytes: u64, written: Written) -> Self {
+        Achieved {
+            bytes,
+            written,
+            proof: None,
+            rf: None,
+        }
+    }
 }
 
 /// What a session needs beside the package.
@@ -38,7 +55,7 @@ pub(super) struct Keep {
 }
 
 impl Keep {
-    fn file(&mut self, what: &str, bytes: &[u8]) -> Result<(), String> {
+    pub fn file(&mut self, what: &str, bytes: &[u8]) -> Result<(), String> {
         let path = self.backups.keep(what, bytes).map_err(|why| why.to_string())?;
         self.files.push(path);
         Ok(())
@@ -73,73 +90,12 @@ pub(super) fn run(
                 ..asr::Options::default()
             };
             let report = asr::write(wire, plan, &options)?;
-            Ok(Achieved {
-                bytes: report.bytes,
-                written: report.written,
-            })
+            Ok(Achieved::new(report.bytes, report.written))
         }
-        (Plan::Unisoc(plan), job) => run_unisoc(wire, plan, job, context),
-        (Plan::Asr(_) | Plan::Eigencomm(_), _) => Err(no_session(permit)),
+        (Plan::Unisoc(plan), _) => super::unisoc::run(wire, plan, context),
+        (Plan::Eigencomm(plan), _) => super::eigencomm::run(wire, plan, context),
+        (Plan::Asr(_), _) => Err(no_session(permit)),
     }
-}
-
-fn run_unisoc(
-    wire: &mut dyn Wire,
-    plan: &unisoc::Plan,
-    job: Job,
-    context: &mut Context<'_>,
-) -> Result<Achieved, Box<Failure>> {
-    let request = context.request;
-    let defaults = unisoc::Options::default();
-    let options = unisoc::Options {
-        frame: request.frame.unwrap_or(defaults.frame),
-        transport: if context.is_uart {
-            unisoc::Transport::Uart
-        } else {
-            unisoc::Transport::Tty
-        },
-        after: match request.after {
-            After::Reset => unisoc::After::Reset,
-            After::Stay => unisoc::After::Stay,
-        },
-        earlier_nv: request.earlier_nv.clone(),
-        imei: context.imei.clone(),
-        take_missing_items: request.fill_missing_nv,
-        ..defaults
-    };
-    let keep = &mut context.keep;
-    let done = |report: unisoc::Report| Achieved {
-        bytes: report.bytes,
-        written: report.written,
-    };
-    let unchanged = || Achieved {
-        bytes: 0,
-        written: Written::HelpersOnly,
-    };
-    match job {
-        Job::Write => Ok(done(unisoc::write(wire, plan, &options, keep)?)),
-        Job::ReadNv => {
-            let nv = unisoc::read_nv(wire, plan, &options)?;
-            let imei = unisoc::nv::imei(&nv);
-            keep.keep(Kept {
-                nv: &nv,
-                phase_check: None,
-                imei: imei.as_deref(),
-            })
-            .map_err(unkept)?;
-            Ok(unchanged())
-        }
-    }
-}
-
-fn unkept(why: String) -> Box<Failure> {
-    Box::new(Failure {
-        phase: Phase::Verify,
-        doing: "keeping what was read".into(),
-        cause: Cause::Unsupported(format!("it cannot be saved: {why}")),
-        written: Written::HelpersOnly,
-        log: Vec::new(),
-    })
 }
 
 /// `flash` has refused this before the module was looked for.

@@ -40,7 +40,11 @@
 //!
 //! Groups of a package that are for the factory are left out, and said to be, unless `--production` asks for
 //! them; a package that cannot be written without them is refused until then.
+//!
+//! A backup of NV items goes back to the module it was made of: the IMEI in it must be that of the label, or else
+//! the one that the module reports. The label decides, since a module may carry the items of another.
 
+mod backup;
 mod judge;
 mod module;
 mod package;
@@ -55,6 +59,7 @@ use serde::Serialize;
 use crate::firmware::Package;
 use crate::identity::{Identity, OrderingCode};
 
+pub use backup::{Backup, NotIts};
 pub use judge::{Objection, Verdict, would_accept};
 pub use refusal::{Parties, Refusal};
 pub use warning::Warning;
@@ -63,7 +68,7 @@ use module::Subject;
 use package::Testimony;
 
 /// Everything that is known about the module that is to be written, and what the operator has stated.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Claim<'a> {
     /// The ordering code from the label (`--oc`).
     pub label: Option<&'a OrderingCode>,
@@ -75,10 +80,25 @@ pub struct Claim<'a> {
     pub built_for: Option<&'a OrderingCode>,
     /// The groups of the package that are for the factory shall run, too (`--production`).
     pub production: bool,
+    /// What the package is needed for.
+    pub purpose: Purpose,
+    /// NV items that the run may write.
+    pub backup: Option<Backup<'a>>,
     /// The module is in download mode, where it cannot tell what it is.
     pub download_mode: bool,
     /// Where the module is, for messages: `1-4.2 (/dev/ttyUSB1)`.
     pub place: &'a str,
+}
+
+/// What a package is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// It is written.
+    Write,
+    /// Only its helpers run, in the module's RAM, to read or write NV items or RF data.
+    Helpers,
+    /// Its loaders erase the module.
+    EraseAll,
 }
 
 /// How a package fits.
@@ -240,8 +260,14 @@ pub fn clear(package: &Arc<Package>, claim: &Claim<'_>) -> Result<WritePermit, R
     if claim.label.is_none() && firmware.iter().any(judge::is_unresolved_name) {
         return Err(Refusal::UnresolvedName(parties()));
     }
+    let about_backup = backup::judge(claim).map_err(|why| Refusal::OtherModule {
+        parties: parties(),
+        why,
+    })?;
+    let mut warnings = warning::gather(package, &testimony, claim, &subject);
+    warnings.extend(about_backup);
     Ok(WritePermit {
-        warnings: warning::gather(package, &testimony, claim, &subject),
+        warnings,
         package: Arc::clone(package),
         ordering_code: subject.code,
         acceptance,

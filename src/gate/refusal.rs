@@ -4,7 +4,7 @@ use qpyflash_protocols::{Phase, Platform};
 
 use super::module::{Agreement, Subject, reported};
 use super::package::{Testimony, title_of};
-use super::{Claim, Objection};
+use super::{Claim, NotIts, Objection};
 use crate::error::{Error, Kind};
 use crate::firmware::Package;
 use crate::identity::{OrderingCode, acceptable, platform_of_series};
@@ -213,6 +213,14 @@ pub enum Refusal {
         .0.is_built_for(), .0.place, .0.module()
     )]
     UnresolvedName(Box<Parties>),
+    /// A backup of NV items is not of this module.
+    #[error("refused: {}", .why.words(&.parties.place))]
+    OtherModule {
+        /// Who contradicts.
+        parties: Box<Parties>,
+        /// Both IMEIs.
+        why: NotIts,
+    },
     /// The package cannot be written in this mode.
     #[error("refused: `{}` cannot be written like this: {why}", .parties.package)]
     Unsafe {
@@ -221,6 +229,19 @@ pub enum Refusal {
         /// What stands against it.
         why: String,
     },
+}
+
+impl NotIts {
+    fn words(&self, place: &str) -> String {
+        let backup = self.imei.as_ref().map_or("holds no IMEI".into(), |imei| {
+            format!("is of the module with the IMEI {imei}")
+        });
+        let by = if self.by_label { " by its label" } else { "" };
+        format!(
+            "the backup `{}` {backup}, the module on {place} has the IMEI {}{by}",
+            self.name, self.module
+        )
+    }
 }
 
 impl Refusal {
@@ -253,6 +274,7 @@ impl Refusal {
             | Refusal::InconsistentPackage(parties)
             | Refusal::UnknownPackage(parties)
             | Refusal::StatedAgainstEvidence { parties, .. }
+            | Refusal::OtherModule { parties, .. }
             | Refusal::UnresolvedName(parties)
             | Refusal::Unsafe { parties, .. } => parties,
         }
@@ -271,6 +293,7 @@ impl Refusal {
             }
             Refusal::Contradiction(_)
             | Refusal::InconsistentPackage(_)
+            | Refusal::OtherModule { .. }
             | Refusal::StatedAgainstEvidence { .. } => Kind::RefusedContradiction,
             Refusal::UnknownPackage(_) => Kind::UnknownPackage,
             Refusal::Unsafe { .. } => Kind::RefusedUnsafe,
@@ -303,6 +326,20 @@ impl Refusal {
             ],
             Refusal::StatedAgainstEvidence { .. } => vec!["leave `--built-for` out".into()],
             Refusal::UnresolvedName(_) => ask_for_label(parties).into_iter().collect(),
+            Refusal::OtherModule { why, .. } => {
+                let label = why.imei.as_ref().filter(|_| !why.by_label).map(|imei| {
+                    format!(
+                        "if the label on the shield can says {imei}, the module carries the NV items of another: \
+                         `qpyflash restore nv` gives it its own with `--imei {imei}`"
+                    )
+                });
+                let own = format!(
+                    "a backup goes back to the module it was made of, and to no other; those of this one are in \
+                     the folder `{}`",
+                    why.module
+                );
+                std::iter::once(own).chain(label).collect()
+            }
             Refusal::Unsafe { .. } => {
                 vec!["`--production` runs what a package keeps for the factory; leave that to the factory, or take a published package".into()]
             }

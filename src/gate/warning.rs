@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Claim;
 use super::module::{Agreement, Subject, reported};
 use super::package::{Testimony, names_of, production_groups};
+use super::{Claim, Purpose};
 use crate::firmware::{FileName, Package, Version};
 use crate::identity::{Identity, Revision, Witness};
 
@@ -78,6 +78,18 @@ pub enum Warning {
     },
     /// The application on the module will be lost.
     ApplicationLost,
+    /// Nobody says which IMEI the module has, so nothing confirms that a backup is its own.
+    BackupUnconfirmed {
+        /// The backup's file.
+        name: String,
+    },
+    /// The module carries the NV items of another, by the IMEI on its label.
+    ForeignNvItems {
+        /// The IMEI on the label.
+        label: String,
+        /// The IMEI that the module reports.
+        reported: String,
+    },
     /// The module reports an IMEI that stands in firmware images.
     DefaultImei,
     /// Groups of the package that are for the factory will run, because the operator asked for them.
@@ -144,6 +156,14 @@ impl fmt::Display for Warning {
                 )
             }
             Warning::ApplicationLost => f.write_str("the application on the module will be lost"),
+            Warning::BackupUnconfirmed { name } => write!(
+                f,
+                "the module's IMEI is not known here: nothing but your word says that the backup `{name}` is its own"
+            ),
+            Warning::ForeignNvItems { label, reported } => write!(
+                f,
+                "the module reports the IMEI {reported}, its label says {label}: the label decides"
+            ),
             Warning::DefaultImei => f.write_str(
                 "the module reports the default IMEI of a firmware image: it has lost its NV data",
             ),
@@ -161,7 +181,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Every warning that applies.
+/// Every warning that applies to what is going to be done.
 pub(super) fn gather(
     package: &Package,
     testimony: &Testimony,
@@ -170,9 +190,15 @@ pub(super) fn gather(
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
     about_module(claim, subject, &mut warnings);
-    about_package(package, testimony, claim, &mut warnings);
+    about_fit(testimony, claim, &mut warnings);
+    if claim.purpose == Purpose::Write {
+        about_content(package, claim, &mut warnings);
+    }
     if let Some(identity) = claim.identity {
-        about_change(package, identity, &mut warnings);
+        if claim.purpose == Purpose::Write {
+            about_change(package, identity, &mut warnings);
+        }
+        about_loss(claim.purpose, identity, &mut warnings);
     }
     warnings
 }
@@ -197,8 +223,8 @@ fn flashed_before(identity: &Identity) -> Option<Warning> {
     (identity.witness != Some(Witness::Factory)).then_some(Warning::FlashedBefore { revision })
 }
 
-fn about_package(package: &Package, testimony: &Testimony, claim: &Claim<'_>, warnings: &mut Vec<Warning>) {
-    let built_for = package.built_for();
+/// How sure it is that the package is for the module.
+fn about_fit(testimony: &Testimony, claim: &Claim<'_>, warnings: &mut Vec<Warning>) {
     let members: Vec<String> = testimony
         .codes()
         .iter()
@@ -215,6 +241,11 @@ fn about_package(package: &Package, testimony: &Testimony, claim: &Claim<'_>, wa
             stated: stated.firmware_name(),
         });
     }
+}
+
+/// What a package that is written brings with it.
+fn about_content(package: &Package, claim: &Claim<'_>, warnings: &mut Vec<Warning>) {
+    let built_for = package.built_for();
     warnings.extend(
         built_for
             .variant
@@ -246,6 +277,7 @@ fn about_package(package: &Package, testimony: &Testimony, claim: &Claim<'_>, wa
     }
 }
 
+/// How the firmware changes.
 fn about_change(package: &Package, identity: &Identity, warnings: &mut Vec<Warning>) {
     let revision = package
         .built_for()
@@ -268,7 +300,12 @@ fn about_change(package: &Package, identity: &Identity, warnings: &mut Vec<Warni
             });
         }
     }
-    if matches!(identity.witness, Some(Witness::QuecPython | Witness::OpenCpu)) {
+}
+
+/// What the module loses, or has lost.
+fn about_loss(purpose: Purpose, identity: &Identity, warnings: &mut Vec<Warning>) {
+    let has_application = matches!(identity.witness, Some(Witness::QuecPython | Witness::OpenCpu));
+    if has_application && purpose != Purpose::Helpers {
         warnings.push(Warning::ApplicationLost);
     }
     if identity.has_default_imei() {

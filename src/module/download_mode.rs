@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use qpyflash_protocols::Platform;
 
-use super::usb_ids::Mode;
+use super::usb_ids::{Mode, by_hand};
 use super::{Attached, Module, TopologyPath, attached, find};
 use crate::error::{Error, Kind};
 use crate::event::Events;
@@ -17,6 +17,10 @@ use crate::link::Settings;
 /// Time between two looks at the bus. A crashing module shows its boot ROM for half a second only.
 /// Source: specs/asr-aboot.md §1.3 (≤ 50 ms).
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long a module that acknowledged its reset may stay on the bus. Source: specs/unisoc-pac-bsl.md §5.3: it
+/// resets after 2 ms (V); the rest is the host's own delay.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long to wait for what. Source: specs/usb-and-hosts.md §2.1 [?].
 #[derive(Debug, Clone, Copy)]
@@ -134,14 +138,7 @@ pub fn await_download_mode(
 ) -> Result<Attached, Error> {
     let socket = watch.place();
     let not_reached = |why: String| Error::new(Kind::DownloadModeNotReached, why).at(socket.clone());
-    let left = wait(
-        deadlines.disappear,
-        settings,
-        events,
-        &format!("{socket} to leave run mode"),
-        || Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(())),
-    )?;
-    if left.is_none() {
+    if !await_leaving(watch, deadlines, settings, events)? {
         return Err(not_reached(format!(
             "`{}` was sent, but the module on {socket} is still in run mode after {} s",
             command,
@@ -173,6 +170,23 @@ pub fn await_download_mode(
         ))
         .hint("replug or power-cycle the module, and look at the cable and the hub")),
     }
+}
+
+/// Waits until the module under watch has left the bus, or has changed its mode; false when it stays.
+///
+/// # Errors
+/// [`Kind::Interrupted`], and [`Kind::LinkFailed`] when the bus cannot be read.
+pub fn await_leaving(
+    watch: &Watch,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<bool, Error> {
+    let what = format!("{} to leave run mode", watch.place());
+    let left = wait(deadlines.disappear, settings, events, &what, || {
+        Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(()))
+    })?;
+    Ok(left.is_some())
 }
 
 /// Waits until the module under watch, which has just been told to restart, is running again.
@@ -211,6 +225,39 @@ pub fn await_restart(
     })
 }
 
+/// Waits until the module under watch, which has just been told to restart and has no firmware, is back.
+///
+/// # Errors
+/// [`Kind::Interrupted`].
+pub fn await_blank(
+    watch: &Watch,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<Appeared, Error> {
+    let socket = watch.place();
+    // One that has not been seen leaving has left between two looks.
+    wait(
+        LEAVES_WITHIN,
+        settings,
+        events,
+        &format!("{socket} to restart"),
+        || Ok(watch.module()?.is_none().then_some(())),
+    )?;
+    let back = wait(
+        deadlines.appear,
+        settings,
+        events,
+        &format!("{socket} to come back"),
+        || Ok(watch.module()?.filter(|module| !module.ports.is_empty())),
+    )?;
+    Ok(match back {
+        Some(module) if module.mode == Mode::Run => Appeared::Running(module),
+        Some(_) => Appeared::InDownloadMode,
+        None => Appeared::Nothing,
+    })
+}
+
 /// Waits for a module in download mode: at `path`, at the port named `port`, or the only one on the bus.
 ///
 /// # Errors
@@ -238,9 +285,7 @@ pub fn await_any_in_download_mode(
             "no module appeared in download mode within {} s",
             deadlines.by_hand.as_secs()
         );
-        Error::new(Kind::ModuleMissing, text).hint(
-            "hold the BOOT key while resetting or plugging in the module; the hardware guide names its level",
-        )
+        Error::new(Kind::ModuleMissing, text).hint(by_hand(None))
     })
 }
 

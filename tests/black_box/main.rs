@@ -8,17 +8,25 @@
     reason = "a test that cannot be set up fails"
 )]
 
+mod attached;
 mod bench;
 mod commands;
+mod eigencomm;
 mod faults;
 mod harness;
+mod hosts;
 mod interrupts;
+mod matrix;
 mod neighbours;
 mod output;
 mod packages;
 mod ports;
 mod refusals;
+mod resets;
 mod run_mode;
 mod sdk;
 mod unisoc;
+mod unisoc_erase;
+mod unisoc_nv;
+mod unisoc_refusals;
 mod writes;

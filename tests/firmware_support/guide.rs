@@ -151,8 +151,8 @@ pub fn assert_is_eigencomm(package: &Package) {
         [
             ("ap_bootloader", "0x4000", 21312),
             ("ap_at_command", "0x24000", 1_965_332),
-            ("cp-demo-flash", "0x0", 417_470),
-            ("ap_application.bin", "0x200000", 7000),
+            ("cp-demo-flash", "CP 0x0", 417_470),
+            ("ap_application.bin", "0x240000", 7000),
             ("ap_updater.bin", "0x3b4000", 5000),
             ("customer_fs.bin", "0x300000", 8192),
             ("customer_backup_fs.bin", "0x340000", 4096),

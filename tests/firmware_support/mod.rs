@@ -188,7 +188,7 @@ pub fn asr(revision: &str) -> Vec<(String, Vec<u8>)> {
 /// The files of an Eigencomm package as the guide shows them; `newer` adds those of 2024.
 pub fn eigencomm(newer: bool) -> Vec<(String, Vec<u8>)> {
     let ini = "[File]\r\nFile_Count = 4\r\n\
-        [File_1]\r\nSTART_ADDR = 0x200000\r\nMAX_SIZE = 0x100000\r\n\
+        [File_1]\r\nSTART_ADDR = 0x240000\r\nMAX_SIZE = 0xc0000\r\n\
         [File_2]\r\nSTART_ADDR = 0x3b4000\r\nMAX_SIZE = 0x10000\r\n\
         [File_3]\r\nSTART_ADDR = 0x300000\r\nMAX_SIZE = 0x40000\r\n\
         [File_4]\r\nSTART_ADDR = 0x340000\r\nMAX_SIZE = 0x20000\r\n";

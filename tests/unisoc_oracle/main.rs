@@ -11,16 +11,32 @@
     reason = "a test that cannot be set up fails"
 )]
 
+#[path = "../oracle_support/oracle.rs"]
 mod oracle;
+#[path = "../oracle_support/pty.rs"]
 mod pty;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use oracle::{Oracle, court, seed, vector};
+use oracle::{Court, Oracle, court, vector, vector_path};
 use qpyflash_protocols::unisoc::{
     Keeper, Kept, Options, Pac, Plan, Report, Transport, erase_all, nv, read_nv, restore_nv, write,
 };
 use qpyflash_protocols::{Cause, Failure, Phase, WireError, Written};
+
+const COURT: Court = Court {
+    program: "unisoc8910.py",
+    vectors: "unisoc",
+    at_once: 3,
+    longest_wait: Duration::from_secs(3),
+};
+
+/// The flash of a module that has an identity.
+fn seed() -> String {
+    let path = vector_path("seed8910.bin.gz");
+    path.into_os_string().into_string().expect("a plain path")
+}
 
 /// Keeps in memory what a run hands over.
 #[derive(Default)]
@@ -239,6 +255,49 @@ fn restores_a_kept_nv_area() {
         Ok(None)
     );
     again.finish();
+}
+
+/// An area whose item `id` is `more` bytes longer.
+fn lengthened(area: &[u8], id: u16, more: usize) -> Vec<u8> {
+    let items = nv::items(area).expect("a sound NV area");
+    let found = items.into_iter().find(|item| item.id == id).expect("it has one");
+    let mut data = area[found.place.clone()].to_vec();
+    data.extend((0..more).map(|byte| byte as u8 | 1));
+    let (length, padded) = (data.len() as u16, found.place.len().next_multiple_of(4));
+    data.resize(data.len().next_multiple_of(4), 0);
+    let mut longer = area.to_vec();
+    longer.splice(found.place.start..found.place.start + padded, data);
+    longer[found.place.start - 2..found.place.start].copy_from_slice(&length.to_le_bytes());
+    longer.truncate(area.len());
+    nv::seal(&mut longer);
+    longer
+}
+
+#[test]
+fn keeps_calibration_that_is_longer_than_the_package_has_it() {
+    court!();
+    let seeded = Oracle::start(&["--strict", "--flash-in", &seed()]);
+    let kept = read_nv(&mut seeded.wire(), &plan(), &Options::default()).expect("it has one");
+    seeded.finish();
+    let long = lengthened(&kept, 0x26E, 301);
+    let oracle = Oracle::start(&["--strict", "--exit-after-reset", "--flash-in", &seed()]);
+    let options = Options::default();
+    restore_nv(&mut oracle.wire(), &plan(), &options, &long, &mut Safe::default())
+        .expect("the longer item is taken");
+    let (_, flash) = oracle.finish_at_reset();
+    let again = Oracle::start(&["--strict", "--exit-after-reset", "--flash-in", flash.path()]);
+    let mut safe = Safe::default();
+    run(&again, &options, &mut safe).expect("it is written");
+    assert_eq!(
+        item(safe.nv.as_deref().expect("it was kept"), 0x26E),
+        item(&long, 0x26E)
+    );
+    let (_, flash) = again.finish_at_reset();
+    assert_images(&flash.bytes(), &["AP", "BOOTLOADER"]);
+    let last = Oracle::start(&["--strict", "--flash-in", flash.path()]);
+    let now = read_nv(&mut last.wire(), &plan(), &options).expect("it can be read");
+    assert_eq!(item(&now, 0x26E), item(&long, 0x26E));
+    last.finish();
 }
 
 #[test]

@@ -16,7 +16,7 @@ const MTU: usize = 1024;
 /// The download area of the flasher. Source: specs/asr-aboot.md §4.2 (V).
 const SEGMENT_BYTES: u32 = 0x10_0000;
 /// Bytes a reader takes at once.
-const READ_BYTES: usize = 4096;
+pub const READ_BYTES: usize = 4096;
 const MEGABYTE: usize = 1 << 20;
 
 pub fn measure(quick: bool) -> Outcome<Vec<Figure>> {
@@ -92,7 +92,7 @@ fn decode(wire: &[u8]) -> usize {
 }
 
 /// The best of some rounds, in GB/s.
-fn best_rate(bytes: usize, mut work: impl FnMut() -> usize) -> f64 {
+pub fn best_rate(bytes: usize, mut work: impl FnMut() -> usize) -> f64 {
     let round = |_| {
         let began = Instant::now();
         black_box(work());

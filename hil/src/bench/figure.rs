@@ -60,6 +60,14 @@ impl Figure {
         }
     }
 
+    /// Whether it is further on the good side of its bound than another of its kind.
+    pub fn is_better_than(&self, other: &Figure) -> bool {
+        match self.bound {
+            Some(Bound::AtMost(_)) => self.value < other.value,
+            _ => self.value > other.value,
+        }
+    }
+
     fn verdict(&self) -> String {
         let word = if self.holds() { "ok" } else { "MISSED" };
         match self.bound {

@@ -1,17 +1,15 @@
 //! What the measuring costs: a pseudo-terminal is there and back only when two threads have been woken, and no
 //! program over it can be faster than that.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, read, write};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use super::Outcome;
+use super::terminal::Terminal;
 
 /// A word as long as a command, and its answer.
 const WORD: &[u8] = b"~}#getvar:version~";
@@ -19,7 +17,7 @@ const ROUNDS: u32 = 300;
 
 /// The mean time that a word takes over a pseudo-terminal to another thread and back, when nobody thinks.
 pub fn round_trip() -> Outcome<Duration> {
-    let (master, slave) = pseudo_terminal()?;
+    let Terminal { master, slave, .. } = Terminal::open()?;
     let echo = thread::spawn(move || -> Result<(), Errno> {
         let mut word = [0; WORD.len()];
         while receive(&master, &mut word)? {
@@ -50,20 +48,4 @@ fn receive(end: &impl AsFd, word: &mut [u8]) -> Result<bool, Errno> {
         }
     }
     Ok(true)
-}
-
-/// Both ends of a raw pseudo-terminal.
-fn pseudo_terminal() -> Outcome<(OwnedFd, OwnedFd)> {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-    grantpt(&master)?;
-    unlockpt(&master)?;
-    let slave = open(
-        ptsname(&master, Vec::new())?,
-        OFlags::RDWR | OFlags::NOCTTY,
-        Mode::empty(),
-    )?;
-    let mut settings = tcgetattr(&slave)?;
-    settings.make_raw();
-    tcsetattr(&slave, OptionalActions::Now, &settings)?;
-    Ok((master, slave))
 }

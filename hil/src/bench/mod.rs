@@ -6,12 +6,14 @@
 //! | `host` | the session over lines whose time is computed | ≥ 97 % of what the line allows |
 //! | `line` | a whole write over lines that take their time | ≥ 97 %, but for the fastest |
 //! | `greeting` | from the loader's first answer to our first command | ≤ 50 ms |
+//! | `unisoc` | frames and answers, over computed lines and in real time | see `unisoc/` |
 //! | `memory` | the most that the real program ever holds | ≤ 40 MB + the expanded package |
 //!
 //! Figures without a bound are there to be read. "Firmware" are the images of the generated package: 0.7 % of their
 //! bytes are stuffed, of the real SDK's `flasher.img` 0.8 %.
 
 mod codec;
+mod eigencomm;
 mod figure;
 mod floor;
 mod greeting;
@@ -20,6 +22,8 @@ mod line;
 mod memory;
 mod rig;
 mod simulated;
+mod terminal;
+mod unisoc;
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,17 +54,21 @@ enum Group {
     Host,
     Line,
     Greeting,
+    Unisoc,
+    Eigencomm,
     Memory,
 }
 
 /// A measurement of one group; the flag asks for less of it.
 type Bench = fn(bool) -> Outcome<Vec<Figure>>;
 
-const BENCHES: [(Group, Bench); 5] = [
+const BENCHES: [(Group, Bench); 7] = [
     (Group::Codec, codec::measure),
     (Group::Host, host::measure),
     (Group::Line, line::measure),
     (Group::Greeting, greeting::measure),
+    (Group::Unisoc, unisoc::measure),
+    (Group::Eigencomm, eigencomm::measure),
     (Group::Memory, memory::measure),
 ];
 

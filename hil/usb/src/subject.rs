@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use qpyflash_virtual::{
-    AsrModule, AsrPackage, Chip, Fault, Mode, Platform, Scale, Socket, UnisocChip, UnisocModule,
-    UnisocPackage, Variant, VirtualModule, VirtualModuleBuilder,
+    AsrModule, AsrPackage, Chip, EigencommModule, EigencommPackage, Fault, FlashChip, Mode, Platform, Scale,
+    Socket, UnisocChip, UnisocModule, UnisocPackage, Variant, VirtualModule, VirtualModuleBuilder,
 };
 
 /// A kind of module.
@@ -29,10 +29,11 @@ pub struct Kind {
 enum ChipKind {
     Asr(Chip),
     Unisoc(UnisocChip),
+    Ec618,
 }
 
 /// Every kind there is.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind {
         name: "asr1603",
         old: "EC600NCNLAR03A06M08",
@@ -81,6 +82,15 @@ pub const KINDS: [Kind; 4] = [
         unplugged: &[("helper", "rom.midst@2=vanish"), ("write", "fdl2.midst@9=vanish")],
         chip: ChipKind::Unisoc(UnisocChip::Uis8850),
     },
+    Kind {
+        name: "ec618",
+        old: "EC600ECNLCR01A01M04_OCPU_QPY",
+        new: "EC600ECNLCR01A02M04_OCPU_QPY",
+        ordering_code: "EC600ECNLC",
+        package: "QPY_OCPU_V0003_EC600E_CNLC_FW",
+        unplugged: &[],
+        chip: ChipKind::Ec618,
+    },
 ];
 
 /// How a module is to be set up.
@@ -116,6 +126,7 @@ impl Kind {
             ChipKind::Unisoc(chip) => {
                 UnisocPackage::generate(self.new, chip, scale).public_bin_zip(self.package)
             }
+            ChipKind::Ec618 => EigencommPackage::generate(self.new, scale).public_bin_zip(self.package),
         }
     }
 
@@ -165,6 +176,29 @@ impl Kind {
                     differing: Box::new(move |module| {
                         let differs = |(_, address, bytes): &&(String, u32, Vec<u8>)| {
                             module.region(*address, bytes.len()).as_ref() != Some(bytes)
+                        };
+                        parts
+                            .iter()
+                            .filter(differs)
+                            .map(|(name, ..)| name.clone())
+                            .collect()
+                    }),
+                }))
+            }
+            ChipKind::Ec618 => {
+                let parts = EigencommPackage::generate(self.new, scale).expected_regions();
+                let builder = EigencommModule::builder(self.old);
+                let module = setup.apply(builder, topology).attach(socket)?;
+                Ok(Box::new(Held {
+                    module,
+                    parts: parts.len(),
+                    differing: Box::new(move |module| {
+                        let differs = |(_, chip, offset, bytes): &&(String, FlashChip, u32, Vec<u8>)| {
+                            let held = match chip {
+                                FlashChip::Ap => module.ap(*offset, bytes.len()),
+                                FlashChip::Cp => module.cp(*offset, bytes.len()),
+                            };
+                            held.as_ref() != Some(bytes)
                         };
                         parts
                             .iter()

@@ -5,8 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use qpyflash_protocols::unisoc::nv;
 use qpyflash_protocols::unisoc::xml::KeptItem;
 
-fuzz_target!(|input: (&[u8], &[u8], Vec<(u16, bool)>, bool)| {
-    let (own, package, kept, take_missing) = input;
+fuzz_target!(|input: (&[u8], &[u8], u16, Vec<(u16, bool)>, bool)| {
+    let (own, package, room, kept, take_missing) = input;
     let kept: Vec<KeptItem> = kept
         .into_iter()
         .map(|(id, may_be_missing)| KeptItem {
@@ -16,15 +16,19 @@ fuzz_target!(|input: (&[u8], &[u8], Vec<(u16, bool)>, bool)| {
         })
         .collect();
     let _ = (nv::check(own), nv::imei(own), nv::byte_sum(own));
-    let Ok(merged) = nv::merge(own, package, &kept, take_missing) else {
+    let Ok(merged) = nv::merge(own, package, room.into(), &kept, take_missing) else {
         return;
     };
-    assert_eq!(merged.area.len(), package.len());
-    let (before, after) = (nv::items(package), nv::items(&merged.area));
-    assert_eq!(before, after, "the list is the package's");
-    for item in after.expect("it was merged") {
-        if !merged.kept.contains(&item.id) {
-            assert_eq!(merged.area[item.place.clone()], package[item.place]);
+    assert!(merged.area.len() >= package.len());
+    assert!(merged.area.len() <= package.len().max(room.into()));
+    nv::check(&merged.area).expect("it is whole");
+    let before = nv::items(package).expect("it was merged");
+    let after = nv::items(&merged.area).expect("it is whole");
+    assert_eq!(before.len(), after.len());
+    for (old, new) in before.into_iter().zip(after) {
+        assert_eq!(old.id, new.id, "the list is the package's");
+        if !merged.kept.contains(&old.id) {
+            assert_eq!(merged.area[new.place], package[old.place]);
         }
     }
     let _ = nv::difference(&merged.area, &merged.kept, own);

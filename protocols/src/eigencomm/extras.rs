@@ -7,21 +7,22 @@
 //! START_ADDR = 0x200000
 //! MAX_SIZE = 0x100000
 //! ```
-//! Source: specs/eigencomm-agentboot.md §2.6 [V], specs/identity.md §5.2 [V].
+//! Source: specs/eigencomm-agentboot.md §2.6 (V), specs/identity.md §5.2 (V).
 
-use std::collections::BTreeMap;
-
+use super::ini::Ini;
 use crate::FormatError;
 
-/// Name of the settings file.
-const NAME: &str = "quec_download_config.ini";
+/// Name of the file, beside the `.binpkg`.
+pub const EXTRAS_FILE: &str = "quec_download_config.ini";
 /// The files that sections `File_1` to `File_4` stand for. The file itself does not name them.
-const FILES: [&str; 4] = [
+pub const EXTRAS: [&str; 4] = [
     "ap_application.bin",
     "ap_updater.bin",
     "customer_fs.bin",
     "customer_backup_fs.bin",
 ];
+/// How many of them a package has. Source: specs/eigencomm-agentboot.md §2.6 (V).
+const EXTRAS_COUNT: std::ops::RangeInclusive<usize> = 3..=4;
 
 /// One file beside the `.binpkg` that is written to the AP flash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,60 +40,24 @@ pub struct Extra {
 /// # Errors
 /// [`FormatError`] when the count, an address or a size is missing or no number.
 pub fn extras(ini: &[u8]) -> Result<Vec<Extra>, FormatError> {
-    let text = String::from_utf8_lossy(ini);
-    let values = values(&text);
-    let number = |section: &str, key: &str| {
-        let what = format!("`{key}` of `[{section}]` in `{NAME}`");
-        let value = values.get(&(section.to_ascii_lowercase(), key.to_ascii_lowercase()));
-        let value = value.ok_or_else(|| FormatError::Missing { what: what.clone() })?;
-        let why = || FormatError::Corrupt {
-            what: what.clone(),
-            why: format!("`{value}` is not a number"),
-        };
-        parsed(value).ok_or_else(why)
-    };
-    let count = number("File", "File_Count")? as usize;
-    let files = FILES
+    let ini = Ini::parse(EXTRAS_FILE, ini);
+    let count = ini.needed("File", "File_Count")? as usize;
+    let files = EXTRAS
         .get(..count)
-        .filter(|files| !files.is_empty())
+        .filter(|_| EXTRAS_COUNT.contains(&count))
         .ok_or_else(|| FormatError::Unsupported {
-            what: format!("`File_Count` {count} in `{NAME}`"),
-            why: "1 to 4 files are known".into(),
+            what: format!("`File_Count` {count} in `{EXTRAS_FILE}`"),
+            why: "3 or 4 files are known".into(),
         })?;
     let extra = |(index, file): (usize, &&'static str)| {
         let section = format!("File_{}", index + 1);
         Ok(Extra {
             file,
-            address: number(&section, "START_ADDR")?,
-            limit: number(&section, "MAX_SIZE")?,
+            address: ini.needed(&section, "START_ADDR")?,
+            limit: ini.needed(&section, "MAX_SIZE")?,
         })
     };
     files.iter().enumerate().map(extra).collect()
-}
-
-/// Every value by its section and key, both in lower case. `;` and `#` begin a comment.
-fn values(text: &str) -> BTreeMap<(String, String), &str> {
-    let mut section = String::new();
-    let mut values = BTreeMap::new();
-    for line in text.trim_start_matches('\u{feff}').lines() {
-        let line = line.split([';', '#']).next().unwrap_or_default().trim();
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.trim().to_ascii_lowercase();
-        } else if let Some((key, value)) = line.split_once('=') {
-            values.insert(
-                (section.clone(), key.trim().to_ascii_lowercase()),
-                value.trim().trim_matches('"'),
-            );
-        }
-    }
-    values
-}
-
-fn parsed(value: &str) -> Option<u32> {
-    match value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => value.parse().ok(),
-    }
 }
 
 #[cfg(test)]

@@ -285,6 +285,17 @@ mod tests {
     }
 
     #[test]
+    fn escapes_the_header_as_well() {
+        for (length, header) in [(0x7D, [0, 2, 0, 0x7D, 0x5D]), (0x7E, [0, 2, 0, 0x7D, 0x5E])] {
+            let payload = vec![1; length];
+            let bytes = frame(Check::Sum16, 2, &payload);
+            assert_eq!(bytes[1..6], header);
+            assert!(!bytes[1..bytes.len() - 1].contains(&FLAG), "{length:#x}");
+            assert_eq!(decoded(&bytes), [(Some((2, Check::Sum16)), payload)]);
+        }
+    }
+
+    #[test]
     fn says_when_bytes_are_no_frame() {
         let mut wrong = frame(Check::Sum16, 0x80, b"abc");
         wrong[6] ^= 1;

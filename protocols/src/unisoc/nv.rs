@@ -21,6 +21,8 @@ const FIRST_ITEM: usize = 4;
 const COVERED_FROM: usize = 2;
 /// Items of one area. Source: §6.6 step 2.
 const ITEM_LIMIT: usize = 1024;
+/// Bytes at the end of the list: an id of 0xFFFF, and what the genuine FDL2 reads as its length.
+const END_MARK_BYTES: usize = 4;
 /// An id from here on ends the list. Source: §6.6 step 2.
 const END_ID: u16 = 0xFFFE;
 /// First word of the data of item 0 in an area of several blocks, which other chips have. Source: §6.6 step 3.
@@ -36,8 +38,13 @@ const CALIBRATION: u16 = 2;
 /// The items that the module's loader pads with zeros. Source: §6.6 (V) for 0x26D; the genuine FDL2 does the same
 /// to 0x191 (40 bytes).
 const PADDED: [u16; 2] = [0x26D, 0x191];
-/// Items whose loss cannot be made good: they are never shortened. Source: §11 no. 14.
-const NEVER_SHORTENED: [u16; 8] = [IMEI, 0x179, 0x186, 0x1E4, CALIBRATION, 0x26D, 0x26E, 0x26F];
+/// Items of fixed length, which the module refuses at any other. Source: §6.6 (V) for the coding; the genuine FDL2
+/// answers 0x84 to seven bytes.
+const IMEIS: [u16; 4] = [IMEI, 0x179, 0x186, 0x1E4];
+/// Calibration: its loss cannot be made good, so it is never shortened. Source: §11 no. 14, which asks for a
+/// refusal instead: an item that keeps its length loses nothing, and the genuine FDL2 takes back an area with the
+/// items as long as it has sent them.
+const NEVER_SHORTENED: [u16; 4] = [CALIBRATION, 0x26D, 0x26E, 0x26F];
 
 /// One item, and where its data stands in the area.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +145,7 @@ pub fn seal(area: &mut [u8]) {
 /// What a merge has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
-    /// The area to write: of the package's size, sealed.
+    /// The area to write, sealed: of the package's size, or longer where calibration has no room in that.
     pub area: Vec<u8>,
     /// The items that carry the module's own data.
     pub kept: Vec<u16>,
@@ -159,7 +166,7 @@ pub enum MergeRefusal {
         .0.join(", ")
     )]
     Missing(Vec<String>),
-    /// The package has less room for an item that must not be shortened.
+    /// The package has less room for an item that must not be shortened and cannot grow.
     #[error("the NV item {item} has {module} bytes in the module, the package has room for {package}")]
     TooLong {
         /// Which.
@@ -169,19 +176,29 @@ pub enum MergeRefusal {
         /// Bytes of the package's.
         package: usize,
     },
+    /// With the module's own calibration the area becomes longer than the module takes it.
+    #[error("with the module's own calibration the NV area has {size} bytes, the module takes {room}")]
+    NoRoom {
+        /// Bytes of the merged area.
+        size: usize,
+        /// Bytes that the module takes.
+        room: usize,
+    },
 }
 
 /// The package's area with the module's own items in it. Items that the package lacks are left out: the module
 /// keeps those by itself. Source: §6.6, §5.5 (V).
 ///
-/// An item of another length is copied as far as both reach (the vendor's host reads past the end); what cannot be
-/// replaced is never shortened.
+/// An item of another length is copied as far as both reach (the vendor's host reads past the end). Calibration
+/// that is longer in the module keeps its length: it takes the free end of the area, and then makes the area longer,
+/// up to the `room` bytes that the module takes.
 ///
 /// # Errors
 /// [`MergeRefusal`].
 pub fn merge(
     own: &[u8],
     package: &[u8],
+    room: usize,
     kept_items: &[KeptItem],
     take_missing: bool,
 ) -> Result<Merged, MergeRefusal> {
@@ -194,11 +211,11 @@ pub fn merge(
     let mut missing = Vec::new();
     for (id, name, may_be_missing) in wanted(kept_items) {
         let title = title(id, name);
-        let Some(new) = new_items.iter().find(|item| item.id == id) else {
+        if !new_items.iter().any(|item| item.id == id) {
             continue;
-        };
+        }
         match own_items.iter().find(|item| item.id == id) {
-            Some(item) => carry(&own[item.place.clone()], new, &title, &mut merged)?,
+            Some(item) => carry(id, &own[item.place.clone()], &title, &mut merged)?,
             None if may_be_missing => {}
             None if take_missing => merged.warnings.push(format!(
                 "the module has no NV item {title}: it gets the package's"
@@ -208,6 +225,10 @@ pub fn merge(
     }
     if !missing.is_empty() {
         return Err(MergeRefusal::Missing(missing));
+    }
+    let size = merged.area.len();
+    if size > room.max(package.len()) {
+        return Err(MergeRefusal::NoRoom { size, room });
     }
     seal(&mut merged.area);
     Ok(merged)
@@ -225,27 +246,66 @@ fn wanted(kept_items: &[KeptItem]) -> Vec<(u16, &str, bool)> {
     all.filter(|(id, ..)| seen.insert(*id)).collect()
 }
 
-fn carry(own: &[u8], new: &Item, title: &str, merged: &mut Merged) -> Result<(), MergeRefusal> {
+/// The items that a module keeps when its NV area is merged with a package's, in words: `0x26d (GSM)`.
+pub fn kept_titles(kept_items: &[KeptItem]) -> Vec<String> {
+    let wanted = wanted(kept_items).into_iter();
+    wanted.map(|(id, name, _)| title(id, name)).collect()
+}
+
+/// Puts the module's own data into an item of the area.
+fn carry(id: u16, own: &[u8], title: &str, merged: &mut Merged) -> Result<(), MergeRefusal> {
+    let all = items(&merged.area)?;
+    let Some(new) = all.iter().find(|item| item.id == id) else {
+        return Ok(());
+    };
     let common = own.len().min(new.place.len());
-    let lost = !is_padding(new.id, &own[common..]);
-    if lost && NEVER_SHORTENED.contains(&new.id) {
+    let lost = !is_padding(id, &own[common..]);
+    if lost && IMEIS.contains(&id) {
         return Err(MergeRefusal::TooLong {
             item: title.to_owned(),
             module: own.len(),
             package: new.place.len(),
         });
     }
+    let keeps_length = lost && NEVER_SHORTENED.contains(&id);
     if lost || own.len() < new.place.len() {
+        let then = match keeps_length {
+            true => "it keeps its length".to_owned(),
+            false => format!("{common} are kept"),
+        };
         merged.warnings.push(format!(
-            "the NV item {title} has {} bytes in the module and {} in the package: {common} are kept",
+            "the NV item {title} has {} bytes in the module and {} in the package: {then}",
             own.len(),
             new.place.len()
         ));
     }
-    let start = new.place.start;
-    merged.area[start..start + common].copy_from_slice(&own[..common]);
-    merged.kept.push(new.id);
+    merged.kept.push(id);
+    if keeps_length {
+        lengthen(&mut merged.area, &all, new, own);
+    } else {
+        let start = new.place.start;
+        merged.area[start..start + common].copy_from_slice(&own[..common]);
+    }
     Ok(())
+}
+
+/// Gives an item longer data. What follows moves back, into the blank end of the area as far as there is one.
+fn lengthen(area: &mut Vec<u8>, all: &[Item], item: &Item, data: &[u8]) {
+    let padded = |place: &Range<usize>| place.start + place.len().next_multiple_of(4);
+    let end = all.last().map_or(FIRST_ITEM, |last| padded(&last.place));
+    let grown = data.len().next_multiple_of(4) - item.place.len().next_multiple_of(4);
+    // The end mark is the beginning of the blank end, and must not be used up.
+    let blank = area[end..].iter().all(|byte| *byte == 0xFF);
+    let spare = area.len().saturating_sub(end + END_MARK_BYTES);
+    if blank {
+        area.truncate(area.len() - grown.min(spare));
+    }
+    let mut new = data.to_vec();
+    new.resize(data.len().next_multiple_of(4), 0);
+    area.splice(item.place.start..padded(&item.place), new);
+    // The length stands right before the data.
+    let length = (data.len() as u16).to_le_bytes();
+    area[item.place.start - 2..item.place.start].copy_from_slice(&length);
 }
 
 /// What differs between an area that was written and the one that the module has sent back: the first item that

@@ -32,6 +32,8 @@ fn data(area: &[u8], id: u16) -> Option<Vec<u8>> {
     Some(area[item.place].to_vec())
 }
 
+/// Bytes that an UIS8910 takes.
+const ROOM: usize = 0x2_0000;
 const OWN_IMEI: &[u8] = &[0x8A, 0x66, 0x18, 0x29, 0x40, 0x50, 0x61, 0x72];
 
 #[test]
@@ -130,6 +132,7 @@ fn keeps_the_modules_own_items() {
     let merged = merge(
         &own,
         &package,
+        ROOM,
         &[listed(0x26E, false), listed(0x191, true)],
         false,
     )
@@ -156,7 +159,7 @@ fn keeps_the_modules_own_items() {
 fn leaves_out_what_the_package_lacks() {
     let own = area(&[(5, OWN_IMEI), (0x26E, b"calibrated")], 64);
     let package = area(&[(7, b"new")], 64);
-    let merged = merge(&own, &package, &[listed(0x26E, false)], false).unwrap();
+    let merged = merge(&own, &package, ROOM, &[listed(0x26E, false)], false).unwrap();
     assert_eq!((merged.kept, merged.area), (vec![], package));
 }
 
@@ -176,7 +179,7 @@ fn copies_as_far_as_both_reach() {
         128,
     );
     let kept = [listed(0x191, true), listed(0x1F0, true)];
-    let merged = merge(&own, &package, &kept, false).unwrap();
+    let merged = merge(&own, &package, ROOM, &kept, false).unwrap();
     assert_eq!(data(&merged.area, 0x191).unwrap(), b"lon");
     assert_eq!(data(&merged.area, 0x1F0).unwrap(), b"shortnd long");
     assert_eq!(data(&merged.area, 0x300).unwrap(), b"next");
@@ -184,24 +187,53 @@ fn copies_as_far_as_both_reach() {
 }
 
 #[test]
-fn refuses_to_shorten_calibration_but_not_its_padding() {
-    let with = |own: &[u8]| {
+fn lets_calibration_keep_its_length_but_not_its_padding() {
+    let with = |own: &[u8], size: usize, room: usize| {
         let own = area(&[(5, OWN_IMEI), (0x26D, own)], 128);
-        let package = area(&[(5, &[0; 8]), (0x26D, b"1234")], 128);
-        merge(&own, &package, &[listed(0x26D, true)], false)
+        let package = area(&[(5, &[0; 8]), (0x26D, b"1234"), (0x300, b"next")], size);
+        merge(&own, &package, room, &[listed(0x26D, true)], false)
     };
-    let merged = with(b"abcd\0\0\0\0\0\0").unwrap();
+    let merged = with(b"abcd\0\0\0\0\0\0", 128, ROOM).unwrap();
     assert_eq!(
         (data(&merged.area, 0x26D).unwrap(), merged.warnings),
         (b"abcd".to_vec(), vec![])
     );
+    // 32 bytes of items, the end mark, and what is blank: the blank end is used up before the area grows.
+    for (size, long, grown) in [
+        (128, 40, 128),
+        (128, 96, 128),
+        (128, 97, 132),
+        (36, 5, 40),
+        (32, 5, 36),
+    ] {
+        let own = vec![b'a'; long];
+        let merged = with(&own, size, ROOM).unwrap();
+        assert_eq!(merged.area.len(), grown, "{long} bytes in {size}");
+        check(&merged.area).unwrap();
+        assert_eq!(data(&merged.area, 0x26D), Some(own));
+        assert_eq!(data(&merged.area, 0x300).as_deref(), Some(&b"next"[..]));
+        assert_eq!(ids(&merged.area).unwrap(), [5, 0x26D, 0x300]);
+        assert!(
+            merged.warnings[0].contains("keeps its length"),
+            "{:?}",
+            merged.warnings
+        );
+    }
+    let refused = with(&[b'a'; 97], 128, 128).unwrap_err();
+    assert_eq!(refused, MergeRefusal::NoRoom { size: 132, room: 128 });
+}
+
+#[test]
+fn refuses_an_imei_that_has_no_room() {
+    let own = area(&[(5, OWN_IMEI)], 64);
+    let refused = merge(&own, &area(&[(5, &[0; 7])], 64), ROOM, &[], false).unwrap_err();
     assert!(matches!(
-        with(b"abcde"),
-        Err(MergeRefusal::TooLong {
-            module: 5,
-            package: 4,
+        refused,
+        MergeRefusal::TooLong {
+            module: 8,
+            package: 7,
             ..
-        })
+        }
     ));
 }
 
@@ -210,12 +242,12 @@ fn refuses_to_replace_what_the_module_lacks() {
     let own = area(&[(7, b"x")], 64);
     let package = area(&[(5, &[0; 8]), (0x26E, b"defaults"), (0x191, b"bt")], 128);
     let kept = [listed(0x26E, false), listed(0x191, true)];
-    let error = merge(&own, &package, &kept, false).unwrap_err();
+    let error = merge(&own, &package, ROOM, &kept, false).unwrap_err();
     let MergeRefusal::Missing(missing) = &error else {
         panic!("{error}")
     };
     assert_eq!(missing, &["0x5 (IMEI)", "0x26e (listed)"]);
-    let merged = merge(&own, &package, &kept, true).unwrap();
+    let merged = merge(&own, &package, ROOM, &kept, true).unwrap();
     assert_eq!((merged.area, merged.warnings.len()), (package, 2));
 }
 
@@ -255,8 +287,17 @@ fn some_items() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
 }
 
 fn built(items: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    packed(items, 2048)
+}
+
+/// The items with so many blank bytes behind them.
+fn packed(items: &[(u16, Vec<u8>)], blank: usize) -> Vec<u8> {
+    let size: usize = items
+        .iter()
+        .map(|(_, data)| 4 + data.len().next_multiple_of(4))
+        .sum();
     let items: Vec<_> = items.iter().map(|(id, data)| (*id, &data[..])).collect();
-    area(&items, 2048)
+    area(&items, FIRST_ITEM + size + blank)
 }
 
 proptest! {
@@ -264,7 +305,7 @@ proptest! {
     fn never_panics_on_noise(noise in proptest::collection::vec(any::<u8>(), 0..200), other in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = check(&noise);
         let _ = imei(&noise);
-        let _ = merge(&noise, &other, &[listed(1, true)], true);
+        let _ = merge(&noise, &other, ROOM, &[listed(1, true)], true);
         let _ = difference(&noise, &[1], &other);
     }
 
@@ -277,27 +318,46 @@ proptest! {
     }
 
     #[test]
-    fn changes_nothing_but_kept_items(own in some_items(), package in some_items(), kept in proptest::collection::vec(0..0x300u16, 0..5)) {
-        let kept: Vec<_> = kept.into_iter().chain([0x191]).map(|id| listed(id, true)).collect();
-        let (own_area, new_area) = (built(&own), built(&package));
-        if let Ok(merged) = merge(&own_area, &new_area, &kept, true) {
-            prop_assert_eq!(merged.area.len(), new_area.len());
-            prop_assert!(check(&merged.area).is_ok());
-            for (id, new) in &package {
-                let now = data(&merged.area, *id).unwrap();
-                prop_assert_eq!(now.len(), new.len());
-                match own.iter().find(|(other, _)| other == id) {
-                    Some((_, own)) if merged.kept.contains(id) => {
-                        let common = own.len().min(new.len());
-                        prop_assert_eq!(&now[..common], &own[..common]);
-                        prop_assert_eq!(&now[common..], &new[common..]);
+    fn changes_nothing_but_kept_items(
+        own in some_items(),
+        package in some_items(),
+        kept in proptest::collection::vec(0..0x300u16, 0..5),
+        blank in prop_oneof![Just(0), 2..200usize],
+        room in 0..1500usize,
+    ) {
+        let kept: Vec<_> = kept.into_iter().chain([0x191, 0x26D]).map(|id| listed(id, true)).collect();
+        let (own_area, new_area) = (built(&own), packed(&package, blank));
+        match merge(&own_area, &new_area, room, &kept, true) {
+            Err(MergeRefusal::NoRoom { size, .. }) => prop_assert!(size > room && size > new_area.len()),
+            Err(MergeRefusal::TooLong { .. }) => {}
+            Err(other) => prop_assert!(false, "{}", other),
+            Ok(merged) => {
+                prop_assert!(merged.area.len() >= new_area.len());
+                prop_assert!(merged.area.len() <= new_area.len().max(room));
+                prop_assert!(check(&merged.area).is_ok());
+                let order: Vec<u16> = package.iter().map(|(id, _)| *id).collect();
+                prop_assert_eq!(ids(&merged.area).unwrap(), order);
+                for (id, new) in &package {
+                    let now = data(&merged.area, *id).unwrap();
+                    match own.iter().find(|(other, _)| other == id) {
+                        Some((_, own)) if merged.kept.contains(id) => {
+                            let common = own.len().min(new.len());
+                            prop_assert_eq!(&now[..common], &own[..common]);
+                            if now.len() == new.len() {
+                                prop_assert_eq!(&now[common..], &new[common..]);
+                                let padded = own[common..].iter().all(|byte| *byte == 0);
+                                prop_assert!(!NEVER_SHORTENED.contains(id) || padded);
+                            } else {
+                                prop_assert_eq!(&now, own);
+                            }
+                        }
+                        _ => prop_assert_eq!(&now, new),
                     }
-                    _ => prop_assert_eq!(&now, new),
                 }
+                prop_assert_eq!(difference(&merged.area, &merged.kept, &merged.area).unwrap(), None);
+                let again = merge(&own_area, &merged.area, room, &kept, true).unwrap();
+                prop_assert_eq!(again.area, merged.area);
             }
-            prop_assert_eq!(difference(&merged.area, &merged.kept, &merged.area).unwrap(), None);
-            let again = merge(&own_area, &merged.area, &kept, true).unwrap();
-            prop_assert_eq!(again.area, merged.area);
         }
     }
 }

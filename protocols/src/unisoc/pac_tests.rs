@@ -96,6 +96,25 @@ fn decodes_a_published_8850_package() {
 }
 
 #[test]
+fn accounts_for_every_byte_of_a_package() {
+    for name in [
+        "unisoc/demo8910.pac",
+        "packages/QPY_OCPU_V0001_EC800G_CNLD_FW.pac",
+    ] {
+        let file = vector(name);
+        let pac = Pac::parse(&file).unwrap();
+        let table = HEADER_BYTES + (pac.entries.len() + 1) * ENTRY_BYTES;
+        let data: Vec<u8> = pac
+            .entries
+            .iter()
+            .flat_map(|entry| entry.data.to_vec())
+            .chain(pac.xml.to_vec())
+            .collect();
+        assert!(file[table..] == data, "{name}");
+    }
+}
+
+#[test]
 fn refuses_a_wrong_check_sum() {
     for (at, word) in [
         (2120, "header"),

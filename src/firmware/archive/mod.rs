@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::firmware::error::PackageError;
-pub(crate) use names::{base_name, folder_of, is_junk, stem};
+pub(crate) use names::{base_name, checked, folded, folder_of, is_junk, stem};
 
 /// Archives inside archives, the outermost included.
 pub const NESTING_LIMIT: usize = 4;

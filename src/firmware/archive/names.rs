@@ -29,7 +29,7 @@ pub(super) fn of_path(path: &Path) -> String {
 }
 
 /// Checks a decoded name and drops `.` components; `Err` says what is wrong with it.
-pub(super) fn checked(name: &str) -> Result<String, &'static str> {
+pub(crate) fn checked(name: &str) -> Result<String, &'static str> {
     if name.contains('\\') {
         return Err("a backslash");
     }
@@ -65,7 +65,7 @@ pub(super) fn checked(name: &str) -> Result<String, &'static str> {
 
 /// The name as the least careful file system sees it: without capitals, and without blanks and dots at the end
 /// of a component.
-pub(super) fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     let parts: Vec<&str> = name
         .split('/')
         .map(|part| part.trim_end_matches([' ', '.']))

@@ -3,21 +3,17 @@
 use std::sync::Arc;
 
 use qpyflash_protocols::FormatError;
-use qpyflash_protocols::eigencomm::{Binpkg, extras};
+use qpyflash_protocols::eigencomm::{self, Binpkg, Companions, Extra, Flash, Kind, Transport};
 use sha2::{Digest, Sha256};
 
+use super::companions::{companion, needed};
 use super::{Payload, format_error, hex, image};
 use crate::firmware::error::PackageError;
 use crate::firmware::package::{Image, Plan};
 use crate::firmware::survey::Candidate;
 
-/// The agents, as JSON and people call them, and where they lie.
-const AGENTS: [(&str, &str); 2] = [
-    ("agentboot_usb", "agentboot_usb/agentboot.bin"),
-    ("agentboot_uart", "agentboot_uart/agentboot.bin"),
-];
-/// Addresses and sizes of the files beside the `.binpkg`.
-const SETTINGS: &str = "quec_download_config.ini";
+/// The files beside the package, each with its place.
+type Extras = Vec<(Extra, Arc<[u8]>)>;
 
 pub(super) fn load(candidate: &Candidate) -> Result<Payload, PackageError> {
     let wrong = |source| format_error(candidate, source);
@@ -28,84 +24,91 @@ pub(super) fn load(candidate: &Candidate) -> Result<Payload, PackageError> {
     digest.update(&file);
     drop(file);
 
-    let mut warnings = package.warnings.clone();
-    let target = |address| format!("0x{address:x}");
-    let mut images: Vec<Image> = package
-        .entries
-        .iter()
-        .map(|e| image(&e.name, target(e.address), &e.data))
-        .collect();
-    images.extend(beside(candidate, &mut warnings)?);
-    let helpers = agents(candidate, &mut warnings)?;
+    let mut warnings = Vec::new();
+    let beside = |path: &str| companion(candidate, path);
+    let companions = Companions {
+        usb_agent: beside(Transport::Usb.agent_file())?,
+        uart_agent: beside(Transport::Uart.agent_file())?,
+        extras: extras(candidate, &mut warnings)?,
+        usb_settings: beside(Transport::Usb.settings_file())?,
+        uart_settings: beside(Transport::Uart.settings_file())?,
+        format: beside(eigencomm::FORMAT_FILE)?,
+    };
+    let settings = [
+        &companions.usb_settings,
+        &companions.uart_settings,
+        &companions.format,
+    ];
+    settings
+        .into_iter()
+        .flatten()
+        .for_each(|file| digest.update(file));
+    let plan = eigencomm::Plan::new(Arc::new(package), companions).map_err(wrong)?;
+    warnings.splice(0..0, plan.warnings().iter().cloned());
+
+    let images: Vec<Image> = plan.burns().iter().map(burnt).collect();
+    let mut helpers = Vec::new();
+    for transport in Transport::ALL {
+        match plan.agent(transport) {
+            Ok(agent) => helpers.push(image(transport.agent_name(), String::new(), agent)),
+            Err(_) => warnings.push(format!(
+                "`{}` is not beside it: without its agent a module on {} cannot be written",
+                transport.agent_file(),
+                transport.title()
+            )),
+        }
+    }
     for part in images.iter().chain(&helpers) {
         digest.update(part.target.as_bytes());
         digest.update(&part.data);
     }
-    let speakers = package
-        .entries
+    let speakers = plan
+        .burns()
         .iter()
-        .filter(|entry| entry.kind == "AP")
-        .map(|entry| entry.name.clone());
+        .filter(|burn| burn.kind == Kind::System)
+        .map(|burn| burn.name.clone())
+        .collect();
     Ok(Payload {
         platform,
         images,
         helpers,
         warnings,
         inner_names: Vec::new(),
-        speakers: speakers.collect(),
+        speakers,
         fingerprint: hex(digest.finalize()),
-        plan: Plan::Eigencomm(Arc::new(package)),
+        plan: Plan::Eigencomm(Arc::new(plan)),
     })
 }
 
-/// The file systems and the application that the settings name. Source: specs/eigencomm-agentboot.md §2.6.
-fn beside(candidate: &Candidate, warnings: &mut Vec<String>) -> Result<Vec<Image>, PackageError> {
-    let wrong = |source| format_error(candidate, source);
-    let Some(settings) = read(candidate, SETTINGS)? else {
-        warnings.push(format!(
-            "`{SETTINGS}` is not beside it, so the files of the QuecPython application have no address: give \
-             the whole package"
-        ));
-        return Ok(Vec::new());
+/// An image and its place; raw addresses of the CP flash would read like those of the AP flash.
+fn burnt(burn: &eigencomm::Burn) -> Image {
+    let target = match burn.flash {
+        Flash::Ap => format!("0x{:x}", burn.address),
+        Flash::Cp => format!("CP 0x{:x}", burn.address),
     };
-    let mut images = Vec::new();
-    for extra in extras(&settings).map_err(wrong)? {
-        let missing = || {
-            wrong(FormatError::Missing {
-                what: format!("`{}`", extra.file),
-            })
-        };
-        let data = read(candidate, extra.file)?.ok_or_else(missing)?;
-        if data.len() as u64 > u64::from(extra.limit) {
-            return Err(wrong(FormatError::TooLarge {
-                what: format!("`{}`", extra.file),
-                size: data.len() as u64,
-                place: format!("its area at 0x{:x}", extra.address),
-                limit: extra.limit.into(),
-            }));
-        }
-        images.push(image(extra.file, format!("0x{:x}", extra.address), &data));
-    }
-    Ok(images)
+    image(&burn.name, target, &burn.data)
 }
 
-fn agents(candidate: &Candidate, warnings: &mut Vec<String>) -> Result<Vec<Image>, PackageError> {
-    let mut helpers = Vec::new();
-    for (name, path) in AGENTS {
-        match read(candidate, path)? {
-            Some(data) => helpers.push(image(name, String::new(), &data)),
-            None => warnings.push(format!(
-                "`{path}` is not beside it: without its agent it cannot be written"
-            )),
+/// The file systems and the application that the settings name. Source: specs/eigencomm-agentboot.md §2.6.
+fn extras(candidate: &Candidate, warnings: &mut Vec<String>) -> Result<Extras, PackageError> {
+    if let Some(settings) = companion(candidate, eigencomm::EXTRAS_FILE)? {
+        let extras = eigencomm::extras(&settings).map_err(|source| format_error(candidate, source))?;
+        let with_data = |extra: Extra| needed(candidate, extra.file).map(|data| (extra, data));
+        return extras.into_iter().map(with_data).collect();
+    }
+    // Without the addresses the module would run the new system with the old application.
+    for file in eigencomm::EXTRAS {
+        if companion(candidate, file)?.is_some() {
+            let source = FormatError::Corrupt {
+                what: format!("the place of `{file}`"),
+                why: format!("`{}`, which tells it, is missing", eigencomm::EXTRAS_FILE),
+            };
+            return Err(format_error(candidate, source));
         }
     }
-    Ok(helpers)
-}
-
-/// A file of the folder that holds the `.binpkg`. Beside a file that was given alone there is nothing.
-fn read(candidate: &Candidate, path: &str) -> Result<Option<Arc<[u8]>>, PackageError> {
-    let found = candidate.tree.find(candidate.folder(), path);
-    found
-        .map(|index| Ok(candidate.tree.read(index)?.into()))
-        .transpose()
+    warnings.push(format!(
+        "it comes without `{}` and the files of the QuecPython application: give the whole package",
+        eigencomm::EXTRAS_FILE
+    ));
+    Ok(Vec::new())
 }

@@ -1,8 +1,10 @@
 //! A candidate becomes images, helpers and a plan; every check its format offers is made here.
 
 mod asr;
+mod companions;
 mod eigencomm;
 mod unisoc;
+mod unisoc_parts;
 
 use std::sync::Arc;
 
@@ -49,6 +51,8 @@ impl Payload {
         }
     }
 }
+
+pub(crate) use unisoc_parts::parts as pac_parts;
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn sha256(bytes: &[u8]) -> String {

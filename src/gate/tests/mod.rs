@@ -5,6 +5,7 @@
 //!   `usb=` the platform its USB id proves; `down` for download mode;
 //! - operator: the label; `for=` what `--built-for` states.
 
+mod backups;
 mod decisions;
 mod permits;
 mod words;
@@ -100,6 +101,8 @@ fn decide(pack: &str, module_text: &str, operator: &str) -> Result<WritePermit, 
         platform_by_usb: usb,
         built_for: stated.as_ref(),
         production: false,
+        purpose: Purpose::Write,
+        backup: None,
         download_mode: module_text.starts_with("down"),
         place: PLACE,
     };

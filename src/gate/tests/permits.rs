@@ -62,6 +62,8 @@ fn names_of_a_module_are_heard_when_its_revision_is_not() {
         platform_by_usb: None,
         built_for: None,
         production: false,
+        purpose: Purpose::Write,
+        backup: None,
         download_mode: false,
         place: PLACE,
     };
@@ -151,6 +153,8 @@ fn with_plan(json: &str, production: bool) -> Result<WritePermit, Refusal> {
         platform_by_usb: None,
         built_for: None,
         production,
+        purpose: Purpose::Write,
+        backup: None,
         download_mode: false,
         place: PLACE,
     };

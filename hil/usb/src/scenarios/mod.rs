@@ -53,6 +53,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "UIS8850 with ids that option has to be told",
         writes::uis8850,
     ),
+    scenario("write-ec618", "EC618, both flash chips", writes::ec618),
     scenario(
         "hub-of-four",
         "of four equal modules only the one named by path is written; then three at once",

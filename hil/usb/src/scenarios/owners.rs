@@ -29,9 +29,10 @@ fn remove_rules(stage: &Stage) -> Judged {
         .map(drop)
 }
 
-/// Tells `option` the ids of the UIS8850: that of run mode as the rules do it, that of download mode by hand.
+/// Tells `option` the ids it does not know: those of run mode as the rules do it, that of the UIS8850's download mode by
+/// hand.
 pub fn tell_option(stage: &Stage) -> Judged {
-    let lines = ["2c7c 0904 ff", "1782 4d16 ff"];
+    let lines = ["2c7c 0904 ff", "2c7c 0903 ff", "1782 4d16 ff"];
     for line in lines {
         stage.shell(&format!(
             "grep -qi '^{}' {NEW_ID} || echo {line} >{NEW_ID}",

@@ -24,6 +24,11 @@ pub fn uis8850(stage: &Stage) -> Judged {
     write(stage, Kind::named("uis8850")?)
 }
 
+pub fn ec618(stage: &Stage) -> Judged {
+    owners::tell_option(stage)?;
+    write(stage, Kind::named("ec618")?)
+}
+
 fn write(stage: &Stage, kind: &Kind) -> Judged {
     let [here, ..] = stage.hub.sockets();
     let setup = Setup {

@@ -6,7 +6,7 @@ mod nv_area;
 mod objects;
 mod options;
 
-use super::bsl::{Code, Command, address, patience};
+use super::bsl::{Code, Command, patience};
 use super::hdlc::Check;
 use super::link::{Link, Trouble};
 use super::nv;
@@ -52,16 +52,21 @@ pub fn read_nv(wire: &mut dyn Wire, plan: &Plan, options: &Options) -> Result<Ve
     Session::new(wire, plan, options).finish(|session| {
         session.start()?;
         let held = session.read_nv()?;
-        area = held.ok_or_else(|| no_nv("there is nothing to read"))?;
+        area = held.ok_or_else(|| Cause::Refused {
+            sent: Command::ReadFlash.name().into(),
+            answer: format!("{}: it holds no NV items", Code::INCOMPATIBLE_PARTITION),
+        })?;
         session.part()
     })?;
     Ok(area)
 }
 
-/// Writes a kept NV area back as it is, and reads it back. What the module has is handed to `keeper` before.
+/// Writes a kept NV area back as it is, and reads it back. What the module has is handed to `keeper` before; items
+/// that only the module has stay.
 ///
 /// # Errors
-/// [`Failure`]; an area that is damaged, or too long for the chip, is refused before anything is sent.
+/// [`Failure`]; an area that is damaged, or too long for the chip, is refused before anything is sent, and that of
+/// another module before anything is written: see [`Options::label_imei`].
 pub fn restore_nv(
     wire: &mut dyn Wire,
     plan: &Plan,
@@ -70,9 +75,10 @@ pub fn restore_nv(
     keeper: &mut dyn Keeper,
 ) -> Result<Report, Failure> {
     Session::new(wire, plan, options).finish(|session| {
-        session.check_kept(area)?;
+        session.plan.check_nv(area)?;
         session.start()?;
         let own = session.read_own()?;
+        session.check_owner(area)?;
         session.keep(&own, keeper)?;
         session.imei = nv::imei(area);
         session.enter(Phase::Write, "writing the kept NV area");
@@ -159,8 +165,8 @@ impl<'w, 'p> Session<'w, 'p> {
         self.start()?;
         let own = self.read_own()?;
         self.keep(&own, keeper)?;
-        let merged = self.merge(&own)?;
-        let earlier = self.lost_nv(&own);
+        let earlier = self.earlier_nv(&own)?;
+        let merged = self.merge(&own, earlier)?;
         let plan = self.plan;
         for step in plan.steps() {
             match step.action {
@@ -240,22 +246,26 @@ impl<'w, 'p> Session<'w, 'p> {
         self.start()?;
         let own = self.read_own()?;
         self.keep(&own, keeper)?;
-        let Some(area) = own.nv.as_deref().or(self.options.earlier_nv.as_deref()) else {
-            return Err(no_nv("what it had cannot be written back"));
+        // What is left of the module's own first, then the earlier area over it.
+        let earlier = self.earlier_nv(&own)?;
+        let areas: Vec<&[u8]> = own.nv.as_deref().into_iter().chain(earlier).collect();
+        let Some(&last) = areas.last() else {
+            return Err(no_nv(
+                "erasing all would make its IMEI and calibration lost for good, unless an earlier NV area of this \
+                 very module is given",
+            ));
         };
-        let ids = nv::ids(area)?;
-        self.enter(Phase::Erase, "erasing the whole flash");
-        self.flash_changes("the whole flash");
-        let everything = objects::words([address::EVERYTHING, address::EVERYTHING_BYTES]);
-        self.link
-            .command(Command::EraseFlash, &everything, patience::ERASE_EVERYTHING)?;
+        self.erase_all_flash()?;
         if let Some(record) = &own.phase_check {
             self.enter(Phase::Write, "writing the record of production back");
             self.write_phase_check(record)?;
         }
-        self.enter(Phase::Write, "writing the NV area back");
-        self.write_nv("NV", area, &ids)?;
-        self.verify(Some((area, &ids)))?;
+        for area in areas {
+            self.enter(Phase::Write, "writing the NV area back");
+            self.write_nv("NV", area, &nv::ids(area)?)?;
+        }
+        self.verify_phase_check(own.phase_check.as_deref())?;
+        self.verify(Some((last, &nv::ids(last)?)))?;
         self.part()
     }
 }
@@ -298,13 +308,12 @@ impl Session<'_, '_> {
 
 /// The module has no NV area. Source: §6.3 step 8, §9.4.
 fn no_nv(consequence: &str) -> Cause {
-    Cause::Refused {
-        sent: Command::ReadFlash.name().into(),
-        answer: format!(
-            "{}: it holds no NV items, since it has been erased or an earlier run was broken off, and {consequence}",
-            Code::INCOMPATIBLE_PARTITION
-        ),
-    }
+    Cause::WouldLose(format!(
+        "the module answers `{}` with {}: it holds no NV items, since it has been erased or an earlier run was \
+         broken off, and {consequence}",
+        Command::ReadFlash.name(),
+        Code::INCOMPATIBLE_PARTITION
+    ))
 }
 
 fn nv_differs(how: &str) -> Cause {

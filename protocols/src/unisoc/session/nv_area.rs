@@ -11,7 +11,7 @@ use super::objects::{TRIES, words};
 use super::{Keeper, Kept, Session, no_nv, nv_differs};
 use crate::unisoc::bsl::{Code, Command, address, patience};
 use crate::unisoc::link::Trouble;
-use crate::unisoc::nv::{self, Merged};
+use crate::unisoc::nv::{self, MergeRefusal, Merged};
 use crate::{Cause, Platform};
 
 /// Bytes asked for at once. Source: §4.5, §5.4 (V).
@@ -51,9 +51,9 @@ impl<'p> Session<'_, 'p> {
     /// All that download mode can tell of whether this is the module that was asked in run mode. Source: §7.
     fn check_imei(&self) -> Result<(), Cause> {
         match (&self.options.imei, &self.imei) {
-            (Some(seen), Some(found)) if seen != found => Err(Cause::WrongChip {
-                why: format!("the module had the IMEI {seen} in run mode, this one has {found}"),
-            }),
+            (Some(seen), Some(found)) if seen != found => Err(Cause::OtherModule(format!(
+                "the module had the IMEI {seen} in run mode, this one has {found}"
+            ))),
             _ => Ok(()),
         }
     }
@@ -138,6 +138,18 @@ impl<'p> Session<'_, 'p> {
         Ok(None)
     }
 
+    /// Compares the record of production with what it was, if there was one.
+    pub(super) fn verify_phase_check(&mut self, record: Option<&[u8]>) -> Result<(), Cause> {
+        self.doing = "comparing the record of production".to_owned();
+        match record.is_some() && self.read_phase_check()?.as_deref() != record {
+            true => Err(Cause::Malformed {
+                sent: Command::ReadFlash.name().into(),
+                answer: "a record of production that is not what was written".into(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     fn read_piece(&mut self, place: [u32; 3]) -> Result<Piece, Trouble> {
         match self.link.ask(Command::ReadFlash, &words(place), patience::READ)? {
             Code::READ_FLASH => Ok(Piece::Bytes),
@@ -160,33 +172,44 @@ impl<'p> Session<'_, 'p> {
     }
 
     /// The earlier NV area, if the module has lost its own: it has none, or none with an IMEI. Source: §9.4.
-    pub(super) fn lost_nv(&self, own: &Own) -> Option<&'p [u8]> {
+    ///
+    /// # Errors
+    /// When it is that of another module than the one in run mode.
+    pub(super) fn earlier_nv(&mut self, own: &Own) -> Result<Option<&'p [u8]>, Cause> {
         let whole = own.nv.as_deref().is_some_and(|area| nv::imei(area).is_some());
-        self.options.earlier_nv.as_deref().filter(|_| !whole)
+        let Some(area) = self.options.earlier_nv.as_deref().filter(|_| !whole) else {
+            return Ok(None);
+        };
+        self.imei = nv::imei(area);
+        self.check_imei()?;
+        self.link
+            .note("the module has lost its NV items: the earlier ones are used");
+        Ok(Some(area))
     }
 
     /// The package's NV items with the module's own among them; nothing if the package has none. Source: §6.6.
-    pub(super) fn merge(&mut self, own: &Own) -> Result<Option<Merged>, Cause> {
+    pub(super) fn merge(&mut self, own: &Own, earlier: Option<&[u8]>) -> Result<Option<Merged>, Cause> {
         let Some(package) = self.plan.nv() else {
             return Ok(None);
         };
         self.doing = "merging the module's NV items with the package's".to_owned();
-        let earlier = self.lost_nv(own);
         let Some(old) = earlier.or(own.nv.as_deref()) else {
             return Err(no_nv(
                 "its IMEI and calibration would become the package's for good, unless an earlier NV area of this \
                  very module is given",
             ));
         };
-        if earlier.is_some() {
-            self.imei = nv::imei(old);
-            self.check_imei()?;
-            self.link
-                .note("the module has lost its NV items: the earlier ones are used");
-        }
-        let take_missing = self.options.take_missing_items;
-        let merged = nv::merge(old, &package.data, self.plan.kept_items(), take_missing)
-            .map_err(|why| Cause::Unsupported(why.to_string()))?;
+        let merged = nv::merge(
+            old,
+            &package.data,
+            self.plan.nv_room() as usize,
+            self.plan.kept_items(),
+            self.options.take_missing_items,
+        );
+        let merged = merged.map_err(|why| match why {
+            MergeRefusal::Missing(_) => Cause::WouldLose(why.to_string()),
+            _ => Cause::Unsupported(why.to_string()),
+        })?;
         for warning in &merged.warnings {
             self.link.note(warning);
         }
@@ -219,17 +242,22 @@ impl<'p> Session<'_, 'p> {
         }
     }
 
-    /// A kept area must be whole and fit the chip.
-    pub(super) fn check_kept(&self, area: &[u8]) -> Result<(), Cause> {
-        nv::check(area)?;
-        match area.len() as u64 <= self.plan.nv_room().into() {
-            true => Ok(()),
-            false => Err(Cause::Unsupported(format!(
-                "an NV area of {} bytes: the module takes {}",
-                area.len(),
-                self.plan.nv_room()
-            ))),
+    /// A kept area goes back to the module it is of. The label decides over what the module's own area says, which
+    /// may be that of another module. Source: §7.
+    pub(super) fn check_owner(&self, area: &[u8]) -> Result<(), Cause> {
+        let (owner, by) = match (&self.options.label_imei, &self.imei) {
+            (Some(label), _) => (label, "by its label"),
+            (None, Some(own)) => (own, "by its own NV items"),
+            (None, None) => return Ok(()),
+        };
+        let kept = nv::imei(area);
+        if kept.as_ref() == Some(owner) {
+            return Ok(());
         }
+        let kept = kept.map_or("holds no IMEI".into(), |imei| format!("is of IMEI {imei}"));
+        Err(Cause::OtherModule(format!(
+            "the NV area to restore {kept}, the module has the IMEI {owner} {by}"
+        )))
     }
 }
 

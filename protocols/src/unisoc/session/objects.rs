@@ -80,6 +80,8 @@ impl Session<'_, '_> {
             };
             let allowed = match trouble {
                 Trouble::Lost(_) => object.tries,
+                // A stage that loads into RAM stops when it has refused. Source: §9.1 (V).
+                Trouble::Refused { .. } if !object.for_flash => 1,
                 Trouble::Refused {
                     code: Code::DOWN_SIZE_ERROR,
                     ..
@@ -137,18 +139,27 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Erases a region, a file system, or what a special address stands for. Erasing twice does no harm, so an
-    /// answer that was lost is asked for again.
+    /// Erases a region, a file system, or what a special address stands for.
     pub(super) fn erase(&mut self, step: &Step, size: u32) -> Result<(), Cause> {
         let doing = format!("erasing `{}` at 0x{:08x}", step.id, step.address);
         self.enter(Phase::Erase, &doing);
+        self.erase_flash(&step.id, [step.address, size], patience::ERASE)
+    }
+
+    pub(super) fn erase_all_flash(&mut self) -> Result<(), Cause> {
+        self.enter(Phase::Erase, "erasing the whole flash");
+        let everything = [address::EVERYTHING, address::EVERYTHING_BYTES];
+        self.erase_flash("the whole flash", everything, patience::ERASE_EVERYTHING)
+    }
+
+    /// Erasing twice does no harm, so an answer that was lost is asked for again.
+    fn erase_flash(&mut self, name: &str, target: [u32; 2], within: Duration) -> Result<(), Cause> {
         let before = self.written.clone();
-        self.flash_changes(&step.id);
-        let target = words([step.address, size]);
+        self.flash_changes(name);
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.link.command(Command::EraseFlash, &target, patience::ERASE) {
+            match self.link.command(Command::EraseFlash, &words(target), within) {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Lost(lost)) if tries < TRIES => self.link.revive(lost)?,
                 Err(Trouble::Refused {

@@ -24,6 +24,8 @@ pub struct Options {
     pub earlier_nv: Option<Vec<u8>>,
     /// The IMEI the module had in run mode. Another one in download mode is another module.
     pub imei: Option<String>,
+    /// The IMEI on the module's label: whose NV area is restored, whatever the module's own says.
+    pub label_imei: Option<String>,
     /// Lets the package fill NV items of identity or calibration that the module lacks.
     pub take_missing_items: bool,
 }
@@ -37,14 +39,18 @@ impl Default for Options {
             after: After::Reset,
             earlier_nv: None,
             imei: None,
+            label_imei: None,
             take_missing_items: false,
         }
     }
 }
 
 impl Options {
-    /// Nothing is sent with options that cannot work.
-    pub(super) fn check(&self, platform: Platform) -> Result<(), Cause> {
+    /// Nothing is sent with options that cannot work, so they can be checked before a module is touched.
+    ///
+    /// # Errors
+    /// [`Cause::Unsupported`] with what is wrong.
+    pub fn check(&self, platform: Platform) -> Result<(), Cause> {
         let largest = match platform {
             Platform::Unisoc8850 => LARGEST_FRAME_8850,
             _ => LARGEST_FRAME_8910,

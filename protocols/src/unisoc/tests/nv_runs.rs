@@ -1,7 +1,7 @@
 //! What becomes of the NV items when a module has lost them, keeps them badly, or nobody can keep them.
 
 use super::*;
-use crate::unisoc::nv;
+use crate::unisoc::{erase_all, nv, restore_nv};
 use crate::{Cause, Phase, Written};
 
 const CHIP: Platform = Platform::Unisoc8910;
@@ -90,7 +90,7 @@ fn refuses_another_module_than_the_one_in_run_mode() {
     };
     let mut module = Module::new(CHIP);
     let failure = fail(&mut module, &options, &mut Safe::default());
-    assert!(matches!(failure.cause, Cause::WrongChip { .. }), "{failure}");
+    assert!(matches!(failure.cause, Cause::OtherModule(_)), "{failure}");
     assert!(failure.to_string().contains(module::IMEI), "{failure}");
     let mut lost = Module::new(CHIP);
     lost.nv = None;
@@ -99,7 +99,7 @@ fn refuses_another_module_than_the_one_in_run_mode() {
         ..options
     };
     let failure = fail(&mut lost, &options, &mut Safe::default());
-    assert!(matches!(failure.cause, Cause::WrongChip { .. }), "{failure}");
+    assert!(matches!(failure.cause, Cause::OtherModule(_)), "{failure}");
 }
 
 #[test]
@@ -191,10 +191,89 @@ fn sends_the_sum_of_the_bytes_it_writes() {
     let merged = nv::merge(
         &own.nv_area().expect("it has one"),
         package,
+        plan.nv_room() as usize,
         plan.kept_items(),
         false,
     )
     .expect("sound");
     let wanted = format!("START_DATA fe000003 800 {:x}", nv::byte_sum(&merged.area));
     assert_eq!(start, Some(wanted.as_str()));
+}
+
+/// Another module, whole, with an IMEI of its own.
+fn stranger() -> Module {
+    let mut module = Module::new(CHIP);
+    module.nv = Some(vec![
+        (5, vec![0x1A, 0x32, 0x54, 0x76, 0x98, 0x10, 0x32, 0x54]),
+        (0x26E, vec![7; 61]),
+    ]);
+    module
+}
+
+#[test]
+fn restores_to_its_owner_alone_unless_the_label_says_so() {
+    let area = earlier().expect("it has one");
+    let restore = |module: &mut Module, label: Option<&str>| {
+        let options = Options {
+            label_imei: label.map(str::to_owned),
+            ..Options::default()
+        };
+        restore_nv(module, &small(CHIP), &options, &area, &mut Safe::default())
+    };
+    let mut other = stranger();
+    let failure = restore(&mut other, None).expect_err("it is of another module");
+    assert!(matches!(failure.cause, Cause::OtherModule(_)), "{failure}");
+    assert!(failure.to_string().contains("by its own NV items"), "{failure}");
+    assert_eq!((failure.written, other.nv), (Written::HelpersOnly, stranger().nv));
+    let mut labelled = stranger();
+    restore(&mut labelled, Some(module::IMEI)).expect("the label decides");
+    assert_eq!(labelled.nv_item(0x26E), Module::new(CHIP).nv_item(0x26E));
+    let failure = restore(&mut Module::new(CHIP), Some("123456789012345")).expect_err("against the label");
+    assert!(failure.to_string().contains("by its label"), "{failure}");
+    let mut blank = Module::new(CHIP);
+    blank.nv = None;
+    restore(&mut blank, None).expect("nothing contradicts");
+    assert_eq!(blank.nv, Module::new(CHIP).nv);
+}
+
+#[test]
+fn erases_a_module_without_nv_only_with_an_earlier_area() {
+    for nv in [None, Some(vec![(0x300, vec![1; 20])])] {
+        let mut module = Module::new(CHIP);
+        module.nv.clone_from(&nv);
+        let options = Options {
+            earlier_nv: earlier(),
+            ..Options::default()
+        };
+        let report = erase_all(&mut module, &small(CHIP), &options, &mut Safe::default());
+        assert_eq!(report.expect("it is erased").imei.as_deref(), Some(module::IMEI));
+        assert_eq!(module.erased, [(0, 0xFFFF_FFFF)]);
+        assert_eq!(module.nv_item(0x26E), Module::new(CHIP).nv_item(0x26E));
+        let own = nv.and_then(|items| Some(items.first()?.1.clone()));
+        if let Some(own) = own {
+            assert_eq!(module.nv_item(0x300), Some(&own[..]), "what was left of its own");
+        }
+    }
+    let mut module = Module::new(CHIP);
+    module.nv = None;
+    let failure = erase_all(
+        &mut module,
+        &small(CHIP),
+        &Options::default(),
+        &mut Safe::default(),
+    )
+    .expect_err("it has nothing to write back");
+    assert!(matches!(failure.cause, Cause::WouldLose(_)), "{failure}");
+    assert_eq!((failure.written, module.erased), (Written::HelpersOnly, vec![]));
+}
+
+#[test]
+fn calibration_that_is_longer_in_the_module_keeps_its_length() {
+    let mut module = Module::new(CHIP);
+    let long: Vec<u8> = (0..3000u16).map(|byte| byte as u8).collect();
+    let items = module.nv.as_mut().expect("it has items");
+    items.retain(|(id, _)| *id != 0x26E);
+    items.push((0x26E, long.clone()));
+    run(&mut module, &small(CHIP)).expect("it is written");
+    assert_eq!(module.nv_item(0x26E), Some(&long[..]));
 }

@@ -267,10 +267,16 @@ fn skips_log_frames_and_shows_them() {
 
 #[test]
 fn waits_for_slow_work() {
+    // One second less than specs/unisoc-pac-bsl.md §6.7 advises.
     for (command, seconds) in [
-        ("ERASE_FLASH", 59),
+        ("CONNECT", 2),
+        ("CHANGE_BAUD", 1),
+        ("START_DATA", 29),
+        ("MIDST_DATA 840", 14),
         ("MIDST_DATA 800", 59),
-        ("END_DATA", 14),
+        ("END_DATA", 59),
+        ("EXEC_DATA", 14),
+        ("ERASE_FLASH", 59),
         ("READ_FLASH", 14),
     ] {
         let late = Instead::Late(Duration::from_secs(seconds));
