@@ -23,6 +23,10 @@ use crate::machine::{Call, Ended, Here, Machine};
 
 /// How long the other side may take beyond the time that a command has.
 const MARGIN: Duration = Duration::from_secs(20);
+/// How long a machine may take to boot, on a host that is busy with other things.
+const BOOTS_WITHIN: Duration = Duration::from_secs(120);
+/// The name of the answer with which an agent begins.
+const READY: u64 = 0;
 /// How long a port may take to appear.
 const APPEARS_WITHIN: Duration = Duration::from_secs(20);
 /// Interval between two tries.
@@ -71,6 +75,8 @@ pub fn obey(port: &Path) -> io::Result<()> {
         }
     };
     let out = Arc::new(Mutex::new(file.try_clone()?));
+    let result = Answered::Done(());
+    answer(&out, &Answer { id: READY, result })?;
     let mut orders = BufReader::new(Patient(file));
     let mut line = String::new();
     loop {
@@ -132,10 +138,10 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Connects to the socket of the serial line.
+    /// Connects to the socket of the serial line, and waits until the agent is ready.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system's, and that the machine does not boot in time.
     pub fn connect(socket: &Path) -> io::Result<Self> {
         let began = Instant::now();
         let stream = loop {
@@ -145,7 +151,8 @@ impl Remote {
                 Err(_) => sleep(GLANCE),
             }
         };
-        let waiting: Arc<Mutex<HashMap<u64, Sender<Answered>>>> = Arc::default();
+        let (ready, is_ready) = channel();
+        let waiting = Arc::new(Mutex::new(HashMap::from([(READY, ready)])));
         let (answers, waiters) = (BufReader::new(stream.try_clone()?), Arc::clone(&waiting));
         std::thread::spawn(move || {
             for line in answers.lines().map_while(Result::ok) {
@@ -161,6 +168,9 @@ impl Remote {
             // Nobody waits for a machine that is gone.
             lock(&waiters).clear();
         });
+        is_ready
+            .recv_timeout(BOOTS_WITHIN)
+            .map_err(|_| io::Error::new(ErrorKind::TimedOut, "the machine does not boot"))?;
         Ok(Remote {
             out: Mutex::new(stream),
             waiting,
