@@ -23,7 +23,7 @@ pub(super) fn confirm(
     outcome: &mut Outcome,
 ) -> Result<Verdict, Error> {
     events.start(Phase::Confirm);
-    let restarted = match &module.attached {
+    let mut restarted = match &module.attached {
         None => module.clone(),
         Some(before) => match await_restart(watch, &request.deadlines, settings, events)
             .map_err(|error| interrupted(error, module))?
@@ -52,7 +52,7 @@ pub(super) fn confirm(
             }
         },
     };
-    let identity = ask_until_it_answers(&restarted, request, settings, events)?;
+    let identity = ask_until_it_answers(&mut restarted, watch, request, settings, events)?;
     let verdict = compare(permit, &identity, &restarted);
     outcome.after = Some(identity);
     verdict
@@ -93,9 +93,11 @@ pub(super) fn confirm_blank(
         .hint(hint))
 }
 
-/// A module that has just started needs some time before it answers.
+/// A module that has just started needs some time before it answers, and its host before all its ports are there:
+/// interfaces are bound one after the other, so the port that answers may come after the first that is seen.
 fn ask_until_it_answers(
-    module: &Module,
+    module: &mut Module,
+    watch: &Watch,
     request: &Request,
     settings: &Settings,
     events: &mut Events,
@@ -115,6 +117,13 @@ fn ask_until_it_answers(
                     .hint("power-cycle the module, then ask it with `qpyflash identify`"));
             }
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+        if module.attached.is_some()
+            && let Some(running) = watch
+                .running()
+                .map_err(|error| error.written(Written::Complete))?
+        {
+            module.attached = Some(running);
         }
     }
 }
