@@ -15,7 +15,7 @@ use qpyflash_protocols::eigencomm::{
 };
 use qpyflash_virtual::{EigencommModule, EigencommPackage, LinkModel, Mode, Role, Scale, VirtualBus};
 
-use super::{Figure, Outcome, lock};
+use super::{Figure, Outcome, best, lock};
 
 const REVISION: &str = "EC600ECNLCR01A02M04_OCPU_QPY";
 /// The image that is measured over USB, and over a UART, where it must be small.
@@ -31,8 +31,6 @@ const LEAST_UART: f64 = 97.0;
 const AGENT_BYTES: usize = 40_000;
 /// Most time from opening the port to the first byte of an image, in seconds.
 const MOST_BEFORE_THE_FIRST_BYTE: f64 = 0.4;
-/// The best of so many counts, and no more are tried when one keeps to the bound.
-const TRIES: usize = 5;
 
 pub fn measure(_quick: bool) -> Outcome<Vec<Figure>> {
     Ok(vec![
@@ -59,20 +57,6 @@ pub fn measure(_quick: bool) -> Outcome<Vec<Figure>> {
                 .detail(format!("with an agent of {AGENT_BYTES} bytes")))
         })?,
     ])
-}
-
-fn best(mut measure: impl FnMut() -> Outcome<Figure>) -> Outcome<Figure> {
-    let mut best = measure()?;
-    for _ in 1..TRIES {
-        if best.holds() {
-            break;
-        }
-        let next = measure()?;
-        if next.is_better_than(&best) {
-            best = next;
-        }
-    }
-    Ok(best)
 }
 
 /// When which byte of which image was acknowledged, since the port was opened.

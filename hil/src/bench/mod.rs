@@ -30,7 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 
-use figure::{Figure, print_head, print_json, print_rows};
+use figure::{Figure, best, print_head, print_json, print_rows};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

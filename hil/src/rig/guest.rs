@@ -31,7 +31,7 @@ const RULES: [&str; 6] = [
 /// The groups that those rules name; the number is the place, but for dialout.
 const GROUPS: &str = "root:x:0:\ntty:x:5:\ndisk:x:6:\nlp:x:7:\nkmem:x:15:\ndialout:x:20:\ncdrom:x:24:\nfloppy:x:25:\n\
 tape:x:26:\naudio:x:29:\nvideo:x:44:\nplugdev:x:46:\ninput:x:101:\nsgx:x:102:\nkvm:x:103:\nrender:x:104:\nperson:x:1000:\n";
-const USERS: &str = "root:x:0:0:root:/:/bin/sh\nperson:x:1000:1000:person:/work:/bin/sh\n";
+const USERS: &str = "root:x:0:0:root:/:/bin/sh\nperson:x:1000:1000:person:/bench:/bin/sh\n";
 /// Interval between two looks at a running guest.
 const GLANCE: Duration = Duration::from_millis(50);
 /// Lines of the console that an error shows.
@@ -163,7 +163,7 @@ fn pack(boot: &Boot) -> Result<Vec<u8>, Box<dyn Error>> {
         "/dev",
         "/run",
         "/tmp",
-        "/work",
+        "/bench",
         "/etc/udev/rules.d",
         "/var",
     ] {
@@ -213,7 +213,7 @@ const INIT: &str = r#"#!/bin/busybox sh
 export PATH=/bin
 mkdir -p /dev/pts /dev/shm
 mount -t devpts none /dev/pts
-for folder in /run /tmp /work; do mount -t tmpfs -o mode=1777 none $folder; done
+for folder in /run /tmp /bench; do mount -t tmpfs -o mode=1777 none $folder; done
 for module in $(cat /modules); do modprobe $module || echo "no module $module"; done
 /lib/systemd/systemd-udevd --daemon --resolve-names=late
 udevadm trigger --action=add

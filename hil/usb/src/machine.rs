@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 /// Folder of the machine in which commands run and packages lie.
-pub const WORK: &str = "/work";
+pub const WORK: &str = "/bench";
 /// Interval at which a running command is looked at.
 const GLANCE: Duration = Duration::from_millis(10);
 

@@ -2,7 +2,7 @@
 //!
 //! Each message is one line of JSON, which the bytes of a file follow.
 //! ```text
-//! {"id":1,"order":{"put":{"path":"/work/a.zip","bytes":3}}}   + 3 bytes   →   {"id":1,"done":null}
+//! {"id":1,"order":{"put":{"path":"/bench/a.zip","bytes":3}}}   + 3 bytes   →   {"id":1,"done":null}
 //! {"id":2,"order":{"call":{…}}}                                           →   {"id":2,"ended":{…}}
 //! ```
 

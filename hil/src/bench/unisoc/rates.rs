@@ -14,7 +14,7 @@ use qpyflash_protocols::unisoc::Plan;
 use super::peer::Module;
 use super::session::{self, IMAGE};
 use crate::bench::terminal::Peers;
-use crate::bench::{Figure, Outcome, lock};
+use crate::bench::{Figure, Outcome, best, lock};
 
 const TURN_ROUND: Duration = Duration::from_millis(1);
 /// Most time that a frame takes beside the turn-round time, in milliseconds.
@@ -30,8 +30,6 @@ const LARGEST: (u16, f64) = (0xFC00, 200.0);
 const MODULES: usize = 16;
 /// What a module gets, in bytes.
 const IMAGE_BYTES: usize = 8 << 20;
-/// The best of so many counts, and no more are tried when one keeps to the bound.
-const TRIES: usize = 5;
 
 pub fn measure(quick: bool) -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
@@ -83,20 +81,6 @@ pub fn measure(quick: bool) -> Outcome<Vec<Figure>> {
         )))
     })?);
     Ok(figures)
-}
-
-fn best(mut measure: impl FnMut() -> Outcome<Figure>) -> Outcome<Figure> {
-    let mut best = measure()?;
-    for _ in 1..TRIES {
-        if best.holds() {
-            break;
-        }
-        let next = measure()?;
-        if next.is_better_than(&best) {
-            best = next;
-        }
-    }
-    Ok(best)
 }
 
 /// From the moment when an image began until the last of it was acknowledged.
