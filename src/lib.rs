@@ -31,6 +31,7 @@
 //! | [`choose`] | which of many packages a module may take |
 //! | [`module`] | which modules are attached, and where; following them through download mode |
 //! | [`link`] | serial ports as byte pipes |
+//! | [`doctor`] | what keeps this host from working with modules, and what to do about it |
 //! | [`flash`] | the run: from the file to the restarted module |
 //! | [`fleet`] | runs under a conductor that hears Ctrl-C |
 //! | [`backup`] | what must not be lost with a module's flash, kept on disk |
@@ -41,6 +42,7 @@
 
 pub mod backup;
 pub mod choose;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod firmware;

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod demo;
+mod doctor;
 mod enter_download;
 mod erase;
 mod identify;
@@ -13,6 +14,7 @@ mod outcome;
 mod printer;
 mod progress;
 mod read;
+mod reset;
 mod resolve;
 mod restore;
 mod udev;
@@ -65,7 +67,7 @@ enum Command {
     /// Find the packages that a module may take
     Resolve(resolve::Arguments),
     /// List the modules that are attached
-    List,
+    List(list::Arguments),
     /// Ask a module what it is
     Identify(identify::Arguments),
     /// Read from a module what nobody else has
@@ -79,10 +81,14 @@ enum Command {
     Erase(erase::Erase),
     /// Send a module into download mode
     EnterDownload(enter_download::Arguments),
+    /// Restart a module that is in run mode
+    Reset(reset::Arguments),
     /// Show it all on an embedded virtual module
     Demo(demo::Arguments),
+    /// Say what keeps this host from working with modules, and what to do about it
+    Doctor(doctor::Arguments),
     /// Print or install the udev rules (Linux)
-    Udev,
+    Udev(udev::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print the manual page
@@ -120,14 +126,16 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<u8, Error> {
         Command::Inspect(arguments) => inspect::run(&arguments, printer),
         Command::Unpack(arguments) => unpack::run(&arguments, printer),
         Command::Resolve(arguments) => resolve::run(&arguments, printer),
-        Command::List => list::run(printer),
+        Command::List(arguments) => list::run(&arguments, &global, printer),
         Command::Identify(arguments) => identify::run(&arguments, &global, printer),
         Command::Read(read::Read::Nv(arguments)) => read::nv(&arguments, &global, printer),
         Command::Restore(restore::Restore::Nv(arguments)) => restore::nv(&arguments, &global, printer),
         Command::Erase(erase::Erase::All(arguments)) => erase::all(&arguments, &global, printer),
         Command::EnterDownload(arguments) => enter_download::run(&arguments, &global, printer),
+        Command::Reset(arguments) => reset::run(&arguments, &global, printer),
         Command::Demo(arguments) => demo::run(&arguments, &global, printer),
-        Command::Udev => udev::run(printer),
+        Command::Doctor(arguments) => doctor::run(&arguments, printer),
+        Command::Udev(arguments) => udev::run(&arguments, printer),
         Command::Completions(arguments) => completions::run(&arguments, &mut Cli::command(), printer),
         Command::Man => completions::manual(Cli::command(), printer),
     }

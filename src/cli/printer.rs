@@ -65,17 +65,27 @@ impl Printer {
 
     /// The result, for a person.
     pub fn result(&self, text: &str) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+        self.line(text);
+    }
+
+    /// One line of a result that goes on; false when nobody reads any more.
+    pub fn line(&self, text: &str) -> bool {
+        writeln!(std::io::stdout().lock(), "{}", text.trim_end()).is_ok()
     }
 
     /// The result, for a machine.
     pub fn json(&self, value: &impl Serialize) {
+        self.json_line(value);
+    }
+
+    /// One object of a result that goes on; false when nobody reads any more.
+    pub fn json_line(&self, value: &impl Serialize) -> bool {
         let mut out = std::io::stdout().lock();
-        let _ = match self.form {
+        let written = match self.form {
             Form::JsonLines => serde_json::to_writer(&mut out, value),
             _ => serde_json::to_writer_pretty(&mut out, value),
         };
-        let _ = writeln!(out);
+        written.is_ok() && writeln!(out).is_ok()
     }
 
     /// Progress, for a person.

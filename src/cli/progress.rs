@@ -77,7 +77,9 @@ impl Screen {
             EventKind::Bytes { image, done, total } => self.bytes(image, *done, *total),
             EventKind::PhaseDone { .. } => {}
             EventKind::Note { text } if self.printer.verbose > 0 => self.line(&format!("      {text}")),
-            EventKind::Note { text } if text.starts_with("waiting for ") => self.line(&format!("    {text}")),
+            EventKind::Note { text } if text.starts_with("waiting for ") || text.starts_with("using ") => {
+                self.line(&format!("    {text}"))
+            }
             EventKind::Note { .. } => {}
             EventKind::Warning { text } => {
                 let word = self.printer.paint("1;33", "warning:");

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::identity::at::{self, DownloadCommand};
 use crate::link::{Line, Settings, open_patiently};
-use crate::module::usb_ids::Role;
+use crate::module::usb_ids::{Role, by_hand};
 use crate::module::{Attached, Deadlines, Module, Watch, await_download_mode};
 
 /// How long a port that belongs to no known module is watched for disappearing after the download command. A
@@ -156,18 +156,10 @@ fn obey(
 
 /// What a person can do when no command leads into download mode.
 fn boot_key(error: Error, platform: Option<Platform>) -> Error {
-    let hint = match platform {
-        // Source: specs/eigencomm-agentboot.md §1.3 [V].
-        Some(Platform::Eigencomm618) => {
-            "connect the pad USB_BOOT to VDD_EXT (1.8 V) while the module is powered on or reset: run again with \
-             `--wait --oc OC` first, and let go of the pad when the download port has appeared"
-        }
-        _ => {
-            "hold the BOOT key (see the module's hardware guide for its level) while resetting the module, then run \
-             again with `--before none --oc OC`"
-        }
-    };
-    error.hint(hint)
+    error.hint(format!(
+        "run again with `--wait --oc OC`, then {}",
+        by_hand(platform)
+    ))
 }
 
 /// Does a port that is not on the bus outlive the command? Then it is a UART, and the boot ROM speaks on it.

@@ -4,6 +4,7 @@
 //! whatever goes wrong. Data goes one way: everything that can fail without touching the module is done before the
 //! module is touched.
 
+mod at_port;
 mod confirm;
 mod enter;
 mod failure;
@@ -11,6 +12,7 @@ mod job;
 mod outcome;
 mod prepare;
 mod request;
+mod reset;
 mod run;
 mod session;
 mod unisoc;
@@ -20,6 +22,7 @@ pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};
 pub use prepare::identify_alone;
 pub use request::{After, Before, NvBackup, Request};
+pub use reset::reset;
 
 use std::sync::Arc;
 

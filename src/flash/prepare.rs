@@ -7,6 +7,7 @@ use std::time::Duration;
 use qpyflash_protocols::{Phase, WireError, unisoc};
 
 use super::{Before, Job, Outcome, Request};
+use crate::doctor::{Host, disturbance};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::firmware::{self, Package, Plan};
@@ -18,7 +19,7 @@ use crate::module::{self, Mode, Module, virtual_bus_name};
 
 /// How long a busy or forbidden port is tried again before a run begins. A listener that probes a fresh port lets
 /// go of it within some seconds, and a person should hear soon that a terminal is still open.
-const OPEN_PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const OPEN_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A module and the permit to write it.
 pub(super) struct Cleared {
@@ -53,9 +54,13 @@ pub(super) fn clear(
 ) -> Result<Cleared, Error> {
     events.start(Phase::Find);
     let module = find(request, settings, events)?;
+    if request.port.is_none() && request.path.is_none() {
+        events.note(format!("using the only module attached, on {}", module.place()));
+    }
     let owner = own(&module)?;
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
+    warn_of_disturbance(&module, events, outcome);
 
     let in_download_mode = is_in_download_mode(&module, request.before)?;
     let mut asked = None;
@@ -100,6 +105,15 @@ pub(super) fn clear_on_paper(
     decide(package, Job::Write, request, None, "paper", events, outcome)
         .map(drop)
         .map_err(|error| Error { slot: None, ..error })
+}
+
+/// A program that probes a port in the middle of a write can ruin it: a person should know before it begins.
+fn warn_of_disturbance(module: &Module, events: &mut Events, outcome: &mut Outcome) {
+    let attached = module.attached.as_ref();
+    if let Some(found) = attached.and_then(|attached| disturbance(&Host::this(), attached)) {
+        let remedy = found.remedy.unwrap_or_default();
+        outcome.warn(format!("{}; {remedy}", found.text), events);
+    }
 }
 
 /// `module` comes with whether it is in download mode.
@@ -243,7 +257,7 @@ pub fn identify_alone(
     Ok(asked.identity)
 }
 
-/// Asks the module what it is: on its AT port, then on its REPL. A port of which the bus says nothing is asked what
+/// Asks the module what it is: on its AT port, its modem port, then on its REPL. A port of which the bus says nothing is asked what
 /// kind it is first.
 ///
 /// # Errors
@@ -260,6 +274,7 @@ pub(super) fn identify(
         let mut line = Line::new(Box::new(serial), events, settings);
         let answer = match role {
             Some(Role::At) => identity::at::read(&mut line),
+            Some(Role::Modem) => identity::probe::read_at_once(&mut line),
             Some(Role::Repl) => identity::repl::read(&mut line),
             _ => identity::read(&mut line),
         };

@@ -19,13 +19,13 @@ use super::dialogue::{Dialogue, escaped};
 use super::{Identity, IdentityError, OrderingCode, Revision, Source, series_of};
 
 /// Time to listen before the first byte is written.
-const LISTEN: Duration = Duration::from_millis(300);
+pub(super) const LISTEN: Duration = Duration::from_millis(300);
 /// Most times `AT` is sent to a port that is silent. Source: specs/identity.md §1.1.
 const SYNC_TRIES: u32 = 3;
 /// Most times `AT` is sent to a module that is alive and does not say `OK` yet: it boots.
 const BOOTING_TRIES: u32 = 15;
 /// Time for the answer to `AT`.
-const SYNC_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const SYNC_WITHIN: Duration = Duration::from_secs(1);
 /// Time for the answer to a question, and how often it is asked; the manual says 300 ms. Source: §1.1.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const QUESTION_TRIES: u32 = 2;
@@ -35,7 +35,7 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Silence before and after `+++`. Source: §1.1.
 const GUARD: Duration = Duration::from_millis(1100);
 /// Quiet that ends a burst of URCs; the longest burst, and the longest wait for a silent module to boot.
-const QUIET: Duration = Duration::from_millis(200);
+pub(super) const QUIET: Duration = Duration::from_millis(200);
 const BOOT_QUIET: Duration = Duration::from_secs(1);
 const BOOT_LONGEST: Duration = Duration::from_secs(10);
 /// Time for the answer to a [`DownloadCommand`]; silence is fine. Source: specs/usb-and-hosts.md §2.1.
@@ -185,7 +185,11 @@ fn leave_data_mode(port: &mut Dialogue<'_>, alive: &mut bool) -> Result<Heard, I
 }
 
 /// Waits for the answer to `AT`. `alive` becomes true when an AT engine has shown itself in another way.
-fn answer_to_at(port: &mut Dialogue<'_>, within: Duration, alive: &mut bool) -> Result<Heard, IdentityError> {
+pub(super) fn answer_to_at(
+    port: &mut Dialogue<'_>,
+    within: Duration,
+    alive: &mut bool,
+) -> Result<Heard, IdentityError> {
     let until = port.now() + within;
     while let Some(line) = port.line(until)? {
         match line.as_str() {
@@ -223,7 +227,7 @@ fn is_python(line: &str) -> bool {
 }
 
 /// The lines that end a reply with no. Source: specs/identity.md §1.1.
-fn is_refusal(line: &str) -> bool {
+pub(super) fn is_refusal(line: &str) -> bool {
     line == "ERROR" || line == "BUSY" || line.starts_with("+CME ERROR:") || line.starts_with("+CMS ERROR:")
 }
 

@@ -42,6 +42,12 @@ pub enum IdentityError {
         /// The module's words.
         answer: String,
     },
+    /// The module will not restart.
+    #[error("the module refused `{}`: {answer}", super::probe::RESTART)]
+    RestartRefused {
+        /// The module's words.
+        answer: String,
+    },
     /// The pipe failed.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -70,10 +76,15 @@ impl From<IdentityError> for Error {
                 Kind::DownloadModeNotReached,
                 "start the module with its BOOT key or pad held, then write with `--before none --oc OC`",
             ),
+            IdentityError::RestartRefused { .. } => (
+                Kind::ModuleRefused,
+                "restart it by hand: press RESET, or take its supply away and give it back",
+            ),
             IdentityError::Wire(wire) => return wire_error(wire),
         };
         let phase = match error {
             IdentityError::Refused { .. } => Phase::EnterDownload,
+            IdentityError::RestartRefused { .. } => Phase::Reset,
             _ => Phase::Identify,
         };
         Error::new(kind, error.to_string())
@@ -143,6 +154,13 @@ mod tests {
                 },
                 Kind::DownloadModeNotReached,
                 9,
+            ),
+            (
+                IdentityError::RestartRefused {
+                    answer: "ERROR".into(),
+                },
+                Kind::ModuleRefused,
+                4,
             ),
             (WireError::Gone.into(), Kind::ModuleGone, 4),
             (WireError::Cancelled.into(), Kind::Interrupted, 130),

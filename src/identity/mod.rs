@@ -10,6 +10,7 @@ pub mod at;
 mod dialogue;
 mod error;
 mod ordering_code;
+pub mod probe;
 pub mod repl;
 mod revision;
 #[cfg(test)]

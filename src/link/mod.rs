@@ -3,7 +3,9 @@
 //! [`Serial`] is a tty or COM port; [`Line`] makes a session's [`Wire`](qpyflash_protocols::Wire) of it: clock,
 //! cancellation, the trace and the reports of the run.
 
+mod access;
 mod cancel;
+mod holder;
 mod line;
 mod owner;
 #[cfg_attr(unix, path = "serial_unix.rs")]
@@ -11,7 +13,9 @@ mod owner;
 mod serial;
 mod trace;
 
+pub use access::{Rights, may_open};
 pub use cancel::Cancel;
+pub use holder::{Holder, holder, holders, programs};
 pub use line::{Line, Settings};
 pub use owner::Owner;
 pub use serial::Serial;
@@ -52,11 +56,21 @@ pub enum OpenError {
     #[error("there is no port `{0}`")]
     Missing(String),
     /// The user may not open it.
-    #[error("no permission to open `{0}`")]
-    Denied(String),
+    #[error("no permission to open `{port}`{}", .rights.as_ref().map(|rights| format!(" ({rights})")).unwrap_or_default())]
+    Denied {
+        /// The port.
+        port: String,
+        /// Who may.
+        rights: Option<Rights>,
+    },
     /// Another program holds it.
-    #[error("`{0}` is in use by another program")]
-    Busy(String),
+    #[error("`{port}` is in use by another program{}", .holder.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default())]
+    Busy {
+        /// The port.
+        port: String,
+        /// Which, where the system tells.
+        holder: Option<Holder>,
+    },
     /// Somebody stopped the run while the port was not yet free.
     #[error("interrupted while waiting for `{0}`")]
     Cancelled(String),
@@ -81,12 +95,16 @@ impl OpenError {
         let text = error.to_string();
         // serialport has no kind for a lock that somebody else holds, and calls a forbidden port "no device".
         match (error.kind(), is_serial(port).map_err(|why| why.kind())) {
-            _ if text.contains("exclusive lock") || text.to_lowercase().contains("busy") => {
-                OpenError::Busy(name)
-            }
+            _ if text.contains("exclusive lock") || text.to_lowercase().contains("busy") => OpenError::Busy {
+                port: name,
+                holder: None,
+            },
             (serialport::ErrorKind::Io(Io::NotFound), _) | (_, Err(Io::NotFound)) => OpenError::Missing(name),
             (serialport::ErrorKind::Io(Io::PermissionDenied), _) | (_, Err(Io::PermissionDenied)) => {
-                OpenError::Denied(name)
+                OpenError::Denied {
+                    port: name,
+                    rights: Rights::of(port, Path::new("/etc")),
+                }
             }
             (_, Ok(false)) => OpenError::NotAPort(name),
             _ => OpenError::Failed {
@@ -97,6 +115,32 @@ impl OpenError {
     }
 }
 
+impl OpenError {
+    /// With the name of the program that holds the port.
+    fn explained(self) -> Self {
+        match self {
+            OpenError::Busy { port, holder: None } => OpenError::Busy {
+                holder: holder(Path::new("/proc"), Path::new(&port)),
+                port,
+            },
+            other => other,
+        }
+    }
+}
+
+/// What a person does about a program that holds a port.
+pub fn release(holder: Option<&Holder>) -> String {
+    match holder {
+        Some(holder) if holder.name == "ModemManager" => {
+            "tell ModemManager to leave modules alone (`sudo qpyflash udev --install --no-modem-manager`, then \
+             replug), or stop it for now (`sudo systemctl stop ModemManager`)"
+                .into()
+        }
+        Some(holder) => format!("close {}, then run again", holder.name),
+        None => "close the terminal, ModemManager or other qpyflash that holds it, then run again".into(),
+    }
+}
+
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         let message = error.to_string();
@@ -104,19 +148,26 @@ impl From<OpenError> for Error {
             OpenError::Missing(port) => Error::new(Kind::ModuleMissing, message)
                 .at(port)
                 .hint("`qpyflash list` shows the modules that are attached, with their ports"),
-            OpenError::Denied(port) => Error::new(Kind::LinkDenied, message).at(port).hint(
-                "install the udev rules (`qpyflash udev`), or join the port's group (`dialout`, on Arch `uucp`) and log in again",
-            ),
+            OpenError::Denied { port, rights } => {
+                let remedy = rights.as_ref().map_or_else(
+                    || {
+                        "install the udev rules (`sudo qpyflash udev --install`), or join the port's group"
+                            .into()
+                    },
+                    Rights::remedy,
+                );
+                Error::new(Kind::LinkDenied, message).at(port).hint(remedy)
+            }
             OpenError::Cancelled(port) => Error::new(Kind::Interrupted, message).at(port),
             OpenError::NotAPort(port) => Error::new(Kind::ModuleMissing, message)
                 .at(port)
                 .hint("`qpyflash list` shows the modules that are attached, with their ports"),
-            OpenError::Busy(port) => Error::new(Kind::LinkBusy, message)
+            OpenError::Busy { port, holder } => Error::new(Kind::LinkBusy, message)
                 .at(port)
-                .hint("close the terminal, ModemManager or other qpyflash that holds it, then run again"),
-            OpenError::Failed { port, .. } => {
-                Error::new(Kind::LinkFailed, message).at(port).hint("replug the module, then run again")
-            }
+                .hint(release(holder.as_ref())),
+            OpenError::Failed { port, .. } => Error::new(Kind::LinkFailed, message)
+                .at(port)
+                .hint("replug the module, then run again"),
         }
     }
 }
@@ -153,7 +204,7 @@ pub fn open_patiently(
             Ok(serial) => return Ok(serial),
             Err(error @ OpenError::NotAPort(_)) => return Err(error),
             Err(_) if cancel.is_set() => return Err(OpenError::Cancelled(port.display().to_string())),
-            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(error) if Instant::now() >= deadline => return Err(error.explained()),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }

@@ -5,9 +5,11 @@
 //! program ends, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::OpenError;
+use super::holder::program;
+use super::{Holder, OpenError};
 
 /// The right to talk to the module at one place, until dropped.
 #[derive(Debug)]
@@ -31,14 +33,24 @@ impl Owner {
             let (lock, path) = open_lock(&lock_name(bus, place)).map_err(failed)?;
             let owner = match lock.try_lock() {
                 Ok(()) => Owner { lock, path },
-                Err(TryLockError::WouldBlock) => return Err(OpenError::Busy(place.into())),
+                Err(TryLockError::WouldBlock) => {
+                    let (port, holder) = (place.into(), locker(&path));
+                    return Err(OpenError::Busy { port, holder });
+                }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             };
             // Otherwise the run before us has removed the file after we had opened it: it locks nothing any more.
             if owner.is_current() {
+                owner.sign();
                 return Ok(owner);
             }
         }
+    }
+
+    /// Leaves word of who holds the place. A file that another user made cannot be signed, and locks all the same.
+    fn sign(&self) {
+        let _ = self.lock.set_len(0);
+        let _ = write!(&self.lock, "{}", std::process::id());
     }
 
     /// Is the file that is locked the one that others find?
@@ -65,6 +77,12 @@ impl Drop for Owner {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// Who has signed the lock file, if that program still runs.
+fn locker(path: &Path) -> Option<Holder> {
+    let pid = std::fs::read_to_string(path).ok()?.parse().ok()?;
+    program(Path::new("/proc"), pid)
 }
 
 fn lock_name(bus: &str, place: &str) -> PathBuf {
@@ -106,7 +124,11 @@ mod tests {
     fn a_second_run_finds_the_place_taken_until_the_first_ends() {
         let bus = format!("test-{}", std::process::id());
         let first = Owner::take(&bus, "1-4.2").unwrap();
-        assert!(matches!(Owner::take(&bus, "1-4.2"), Err(OpenError::Busy(_))));
+        let Err(OpenError::Busy { holder, .. }) = Owner::take(&bus, "1-4.2") else {
+            panic!("the place is taken");
+        };
+        let pid = holder.map(|holder| holder.pid);
+        assert_eq!(pid, cfg!(target_os = "linux").then(std::process::id));
         assert!(Owner::take(&bus, "1-4.3").is_ok());
         let path = first.path.clone();
         drop(first);

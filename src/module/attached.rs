@@ -6,8 +6,8 @@ use qpyflash_protocols::Platform;
 use serde::Serialize;
 
 use super::TopologyPath;
-use super::usb_ids::{self, Mode, Role};
-use super::usb_list::{UsbEntry, usb_list};
+use super::usb_ids::{self, Mode, Role, UsbId};
+use super::usb_list::{Bus, Speed, UsbEntry};
 use crate::error::{Error, Kind};
 
 /// A module as the bus shows it.
@@ -23,8 +23,15 @@ pub struct Attached {
     pub usb_id: String,
     /// Series that show this id.
     pub modules: &'static str,
+    /// Its speed on the bus, where the system says it.
+    pub speed: Option<Speed>,
     /// Its ports, in the order of the table: the best port for each role first.
     pub ports: Vec<Port>,
+    /// Serial interfaces that no driver has made a port of, while no other interface has their role.
+    pub unbound: Vec<Unbound>,
+    /// What is known about its id.
+    #[serde(skip)]
+    pub id: &'static UsbId,
 }
 
 /// A port of a module.
@@ -38,48 +45,86 @@ pub struct Port {
     pub path: PathBuf,
 }
 
+/// A serial interface without a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unbound {
+    /// What it is for.
+    pub role: Role,
+    /// bInterfaceNumber.
+    pub interface: u8,
+    /// A driver that has taken it without making a port of it.
+    pub driver: Option<String>,
+}
+
 impl Attached {
     /// The best port for `role`.
     pub fn port(&self, role: Role) -> Option<&Path> {
-        self.ports
-            .iter()
-            .find(|port| port.role == Some(role))
-            .map(|port| port.path.as_path())
+        self.ports_for(role).next().map(|port| port.path.as_path())
+    }
+
+    /// Every port for `role`, the best first.
+    pub fn ports_for(&self, role: Role) -> impl Iterator<Item = &Port> {
+        self.ports.iter().filter(move |port| port.role == Some(role))
     }
 
     /// Does this node belong to the module? Links are followed.
     pub fn has_port(&self, node: &Path) -> bool {
-        let real = |path: &Path| path.canonicalize().ok();
-        self.ports
-            .iter()
-            .any(|port| port.path == node || (real(node).is_some() && real(&port.path) == real(node)))
+        self.ports.iter().any(|port| same_port(&port.path, node))
     }
 
-    fn from_usb(entry: UsbEntry) -> Option<Self> {
+    /// The module that `entry` is, if it is one. A device that only shares the id of one is none.
+    pub(super) fn from_usb(entry: UsbEntry) -> Option<Self> {
         let id = usb_ids::lookup(entry.vid, entry.pid)?;
-        if id.only_without_strings && entry.has_strings {
+        if id.only_nameless && (entry.has_strings || entry.speed != Some(Speed::Full)) {
             return None;
         }
+        let mut ports = Vec::new();
+        let mut portless = Vec::new();
+        for interface in entry.interfaces {
+            let (role, number) = (id.role(interface.number), interface.number);
+            match (interface.port, role) {
+                (Some(path), role) => ports.push(Port {
+                    role,
+                    interface: number,
+                    path,
+                }),
+                (None, Some(role)) => portless.push(Unbound {
+                    role,
+                    interface: number,
+                    driver: interface.driver,
+                }),
+                (None, None) => {}
+            }
+        }
         let rank = |interface: u8| id.interfaces.iter().position(|(number, _)| *number == interface);
-        let mut ports: Vec<Port> = entry
-            .ports
-            .into_iter()
-            .map(|port| Port {
-                role: id.role(port.interface),
-                interface: port.interface,
-                path: port.path,
-            })
-            .collect();
         ports.sort_by_key(|port| rank(port.interface).unwrap_or(usize::MAX));
+        portless.retain(|unbound| !ports.iter().any(|port| port.role == Some(unbound.role)));
         Some(Attached {
             topology: entry.topology,
             mode: id.mode,
             platform: id.platform,
-            usb_id: format!("{:04x}:{:04x}", entry.vid, entry.pid),
+            usb_id: id.to_string(),
             modules: id.modules,
+            speed: entry.speed,
             ports,
+            unbound: portless,
+            id,
         })
     }
+}
+
+/// Are these two names of one port? Links are followed; COM ports have two spellings.
+/// Source: specs/usb-and-hosts.md §3.4.
+pub(super) fn same_port(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    let com = |path: &Path| {
+        let name = path.to_str()?.trim_start_matches(r"\\.\").to_ascii_uppercase();
+        let is_com = name.strip_prefix("COM")?.parse::<u16>().is_ok();
+        is_com.then_some(name)
+    };
+    one == other
+        || (com(one).is_some() && com(one) == com(other))
+        || (real(one).is_some() && real(one) == real(other))
 }
 
 /// Every module on the bus, in the order of the topology paths.
@@ -87,9 +132,109 @@ impl Attached {
 /// # Errors
 /// [`Kind::LinkFailed`] when the bus cannot be read.
 pub fn attached() -> Result<Vec<Attached>, Error> {
-    let entries = usb_list()
+    Ok(survey(&Bus::current())?.0)
+}
+
+/// The modules on a bus and the other devices, each in the order of the topology paths.
+///
+/// # Errors
+/// [`Kind::LinkFailed`] when the bus cannot be read.
+pub fn survey(bus: &Bus) -> Result<(Vec<Attached>, Vec<UsbEntry>), Error> {
+    let entries = bus
+        .entries()
         .map_err(|why| Error::new(Kind::LinkFailed, format!("cannot list USB: {why}")).caused_by(why))?;
-    let mut modules: Vec<Attached> = entries.into_iter().filter_map(Attached::from_usb).collect();
+    let (mut modules, mut others) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match Attached::from_usb(entry.clone()) {
+            Some(module) => modules.push(module),
+            None => others.push(entry),
+        }
+    }
     modules.sort_by(|a, b| a.topology.cmp(&b.topology));
-    Ok(modules)
+    others.sort_by(|a, b| a.topology.cmp(&b.topology));
+    Ok((modules, others))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::usb_list::UsbInterface;
+
+    fn device(vid: u16, pid: u16, interfaces: &[(u8, Option<&str>)]) -> UsbEntry {
+        let interface = |(number, port): &(u8, Option<&str>)| UsbInterface {
+            number: *number,
+            driver: None,
+            port: port.map(PathBuf::from),
+        };
+        UsbEntry {
+            vid,
+            pid,
+            topology: "1-4.2".parse().unwrap(),
+            has_strings: false,
+            speed: Some(Speed::Full),
+            interfaces: interfaces.iter().map(interface).collect(),
+        }
+    }
+
+    #[test]
+    fn a_gadget_that_shares_the_boot_roms_id_is_no_module() {
+        let rom = device(0x0525, 0xa4a7, &[(0, Some("/dev/ttyACM0"))]);
+        let named = UsbEntry {
+            has_strings: true,
+            ..rom.clone()
+        };
+        let fast = UsbEntry {
+            speed: Some(Speed::High),
+            ..rom.clone()
+        };
+        let unknown = UsbEntry {
+            speed: None,
+            ..rom.clone()
+        };
+        assert!(Attached::from_usb(rom).is_some());
+        for gadget in [named, fast, unknown] {
+            assert!(Attached::from_usb(gadget.clone()).is_none(), "{gadget:?}");
+        }
+    }
+
+    #[test]
+    fn ports_stand_in_the_order_of_the_table_and_what_is_missing_is_named() {
+        let entry = device(
+            0x2c7c,
+            0x6001,
+            &[
+                (0, None),
+                (2, Some("U0")),
+                (3, None),
+                (4, Some("U1")),
+                (9, Some("U2")),
+            ],
+        );
+        let module = Attached::from_usb(entry).unwrap();
+        let ports: Vec<_> = module
+            .ports
+            .iter()
+            .map(|port| (port.interface, port.role))
+            .collect();
+        assert_eq!(ports, [(4, Some(Role::Modem)), (2, Some(Role::Log)), (9, None)]);
+        let missing: Vec<_> = module
+            .unbound
+            .iter()
+            .map(|one| (one.interface, one.role))
+            .collect();
+        assert_eq!(missing, [(3, Role::At)]);
+    }
+
+    #[test]
+    fn the_data_interface_of_a_cdc_port_is_not_missing() {
+        let entry = device(0x2ecc, 0x3004, &[(0, Some("/dev/ttyACM0")), (1, None)]);
+        assert!(Attached::from_usb(entry).unwrap().unbound.is_empty());
+    }
+
+    #[test]
+    fn a_com_port_is_known_in_both_spellings() {
+        let same = |one: &str, other: &str| same_port(Path::new(one), Path::new(other));
+        assert!(same("COM10", r"\\.\COM10") && same("com3", "COM3"));
+        assert!(!same("COM1", "COM10") && !same("COMPASS", "COMB"));
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use qpyflash_protocols::Platform;
 
-use super::usb_ids::Mode;
+use super::usb_ids::{Mode, by_hand};
 use super::{Attached, Module, TopologyPath, attached, find};
 use crate::error::{Error, Kind};
 use crate::event::Events;
@@ -138,14 +138,7 @@ pub fn await_download_mode(
 ) -> Result<Attached, Error> {
     let socket = watch.place();
     let not_reached = |why: String| Error::new(Kind::DownloadModeNotReached, why).at(socket.clone());
-    let left = wait(
-        deadlines.disappear,
-        settings,
-        events,
-        &format!("{socket} to leave run mode"),
-        || Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(())),
-    )?;
-    if left.is_none() {
+    if !await_leaving(watch, deadlines, settings, events)? {
         return Err(not_reached(format!(
             "`{}` was sent, but the module on {socket} is still in run mode after {} s",
             command,
@@ -177,6 +170,23 @@ pub fn await_download_mode(
         ))
         .hint("replug or power-cycle the module, and look at the cable and the hub")),
     }
+}
+
+/// Waits until the module under watch has left the bus, or has changed its mode; false when it stays.
+///
+/// # Errors
+/// [`Kind::Interrupted`], and [`Kind::LinkFailed`] when the bus cannot be read.
+pub fn await_leaving(
+    watch: &Watch,
+    deadlines: &Deadlines,
+    settings: &Settings,
+    events: &mut Events,
+) -> Result<bool, Error> {
+    let what = format!("{} to leave run mode", watch.place());
+    let left = wait(deadlines.disappear, settings, events, &what, || {
+        Ok((watch.module()?.map(|module| module.mode) != Some(Mode::Run)).then_some(()))
+    })?;
+    Ok(left.is_some())
 }
 
 /// Waits until the module under watch, which has just been told to restart, is running again.
@@ -275,9 +285,7 @@ pub fn await_any_in_download_mode(
             "no module appeared in download mode within {} s",
             deadlines.by_hand.as_secs()
         );
-        Error::new(Kind::ModuleMissing, text).hint(
-            "hold the BOOT key while resetting or plugging in the module; the hardware guide names its level",
-        )
+        Error::new(Kind::ModuleMissing, text).hint(by_hand(None))
     })
 }
 

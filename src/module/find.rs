@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use qpyflash_protocols::Platform;
 
-use super::usb_ids::{Mode, Role};
-use super::{Attached, TopologyPath, attached};
+use super::attached::survey;
+use super::usb_ids::{Driver, Mode, Role, UART_ADAPTERS, lookup};
+use super::usb_list::{Bus, UsbEntry};
+use super::{Attached, TopologyPath};
 use crate::error::{Error, Kind};
 
 /// Where one module is attached; never what it is.
@@ -41,36 +43,30 @@ impl Module {
         self.attached.as_ref().and_then(|module| module.platform)
     }
 
-    /// The ports that may say what the module is, in the order to ask: AT, then the REPL. A port that belongs to
-    /// no known module is asked as it is.
+    /// The ports that may say what the module is, in the order to ask: the AT ports, the modem port, the REPL. A log
+    /// port is never among them. A port that belongs to no known module is asked as it is.
     pub fn identity_ports(&self) -> Vec<(Option<Role>, PathBuf)> {
         let Some(module) = &self.attached else {
             return vec![(None, self.port.clone())];
         };
-        let asked = [Role::At, Role::Repl];
-        let ports = asked
-            .iter()
-            .flat_map(|role| module.ports.iter().filter(|port| port.role == Some(*role)));
-        ports.map(|port| (port.role, port.path.clone())).collect()
+        [Role::At, Role::Modem, Role::Repl]
+            .into_iter()
+            .flat_map(|role| module.ports_for(role))
+            .map(|port| (port.role, port.path.clone()))
+            .collect()
     }
 
     fn of(attached: Attached) -> Result<Self, Error> {
-        let role = match attached.mode {
-            Mode::Run => Role::At,
-            Mode::Download => Role::Download,
+        let roles: &[Role] = match attached.mode {
+            Mode::Run => &[Role::At, Role::Modem, Role::Repl],
+            Mode::Download => &[Role::Download],
         };
-        let Some(port) = attached
-            .port(role)
-            .or(attached.port(Role::Repl))
+        let Some(port) = roles
+            .iter()
+            .find_map(|role| attached.port(*role))
             .map(Path::to_path_buf)
         else {
-            let text = format!(
-                "the module on {} ({}) shows no usable port: no driver has bound its interfaces",
-                attached.topology, attached.usb_id
-            );
-            return Err(Error::new(Kind::ModuleMissing, text)
-                .at(attached.topology.to_string())
-                .hint("`qpyflash udev` shows the rules that make the kernel bind them"));
+            return Err(portless(&attached));
         };
         Ok(Module {
             port,
@@ -84,7 +80,7 @@ impl Module {
 /// # Errors
 /// [`Kind::ModuleMissing`] when there is none, [`Kind::ModuleSeveral`] when there are several and none was named.
 pub fn find(port: Option<&str>, path: Option<&TopologyPath>) -> Result<Module, Error> {
-    let modules = attached()?;
+    let (modules, others) = survey(&Bus::current())?;
     if let Some(path) = path {
         return at_path(modules, path);
     }
@@ -98,7 +94,7 @@ pub fn find(port: Option<&str>, path: Option<&TopologyPath>) -> Result<Module, E
             }
             None => at_port(modules, Path::new(port)),
         },
-        None => only_one(modules),
+        None => only_one(modules, &others),
     }
 }
 
@@ -128,11 +124,10 @@ fn at_port(modules: Vec<Attached>, port: &Path) -> Result<Module, Error> {
     }
 }
 
-fn only_one(mut modules: Vec<Attached>) -> Result<Module, Error> {
+fn only_one(mut modules: Vec<Attached>, others: &[UsbEntry]) -> Result<Module, Error> {
     match (modules.pop(), modules.is_empty()) {
         (Some(module), true) => Module::of(module),
-        (None, _) => Err(Error::new(Kind::ModuleMissing, "no module is attached")
-            .hint("check the cable and the power, or name a port with `--port`")),
+        (None, _) => Err(nothing(others)),
         (Some(last), false) => {
             let list: Vec<String> = modules
                 .iter()
@@ -146,4 +141,46 @@ fn only_one(mut modules: Vec<Attached>) -> Result<Module, Error> {
             Err(Error::new(Kind::ModuleSeveral, text).hint("choose one with `--path` or `--port`"))
         }
     }
+}
+
+/// A module that no driver has made a port of is there all the same, and must not look like none.
+fn portless(module: &Attached) -> Error {
+    let text = format!(
+        "the module on {} ({}) shows no usable port: no driver has bound its interfaces",
+        module.topology, module.usb_id
+    );
+    let error = Error::new(Kind::ModuleMissing, text).at(module.topology.to_string());
+    let error = match module.id.driver {
+        Driver::Option { .. } if cfg!(target_os = "linux") => error.hint(format!(
+            "make the kernel bind them: `sudo qpyflash udev --install` and replug the module, or, until the next \
+             start of this host: `{}`",
+            module.id.new_id_command()
+        )),
+        _ => error,
+    };
+    error.hint("`qpyflash doctor` looks closer")
+}
+
+/// What to look at when nothing is a module, beginning with what is there.
+fn nothing(others: &[UsbEntry]) -> Error {
+    let mut error = Error::new(Kind::ModuleMissing, "no module is attached");
+    for device in others {
+        let id = (device.vid, device.pid);
+        let name = format!("{:04x}:{:04x} on {}", id.0, id.1, device.topology);
+        if UART_ADAPTERS.contains(&id) {
+            error = error.hint(format!(
+                "{name} is a UART adapter: if the module is behind it, name its port with `--port`"
+            ));
+        } else if lookup(id.0, id.1).is_some() {
+            error = error.hint(format!(
+                "{name} has the id of a boot ROM but is a Linux USB gadget, by its strings or its speed"
+            ));
+        }
+    }
+    error
+        .hint(
+            "check the power and the cable (a cable made for charging shows nothing), or name a port with `--port`; \
+             in a virtual machine pass the module through, in run mode and in download mode",
+        )
+        .hint("`qpyflash doctor` looks closer")
 }

@@ -3,17 +3,27 @@
 mod attached;
 mod download_mode;
 mod find;
+mod follow;
+mod host;
+mod inventory;
 mod sysfs;
 mod topology;
+pub mod udev;
 pub mod usb_ids;
 mod usb_list;
 mod virtual_bus;
 
-pub use attached::{Attached, Port, attached};
+pub use attached::{Attached, Port, Unbound, attached, survey};
 pub use download_mode::{
-    Appeared, Deadlines, Watch, await_any_in_download_mode, await_blank, await_download_mode, await_restart,
+    Appeared, Deadlines, Watch, await_any_in_download_mode, await_blank, await_download_mode, await_leaving,
+    await_restart,
 };
 pub use find::{Module, find};
+pub use follow::{Change, Follower, follow};
+pub use inventory::{Inventory, Listed, Other, inventory};
+#[cfg(target_os = "linux")]
+pub(crate) use sysfs::device as sysfs_device;
 pub use topology::TopologyPath;
 pub use usb_ids::Mode;
+pub use usb_list::{Bus, Speed, UsbEntry, UsbInterface};
 pub use virtual_bus::name as virtual_bus_name;

@@ -25,6 +25,16 @@ impl TopologyPath {
         }
     }
 
+    /// The bus.
+    pub fn bus(&self) -> u8 {
+        self.bus
+    }
+
+    /// The ports from the root hub on.
+    pub fn chain(&self) -> &[u8] {
+        &self.chain
+    }
+
     /// The same socket? The port chain decides: a module that changes its speed can show up under another bus
     /// number on some hubs. Source: specs/usb-and-hosts.md §2.2 [?].
     pub fn same_socket(&self, other: &TopologyPath) -> bool {

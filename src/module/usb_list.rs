@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use rusb::UsbContext;
+use serde::Serialize;
 
-use super::{TopologyPath, sysfs, virtual_bus};
+use super::{TopologyPath, virtual_bus};
 
 /// One USB device.
 #[derive(Debug, Clone)]
@@ -15,74 +15,65 @@ pub struct UsbEntry {
     pub pid: u16,
     /// Where it sits.
     pub topology: TopologyPath,
-    /// Does it carry a manufacturer or product string?
+    /// Does it carry a manufacturer, product or serial string?
     pub has_strings: bool,
-    /// Its serial ports.
-    pub ports: Vec<UsbPort>,
+    /// Its speed, where the system says it.
+    pub speed: Option<Speed>,
+    /// Its interfaces, in the order of their numbers; elsewhere than on Linux those with a port only.
+    pub interfaces: Vec<UsbInterface>,
 }
 
-/// A serial port of a USB device.
-#[derive(Debug, Clone)]
-pub struct UsbPort {
+/// An interface of a USB device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsbInterface {
     /// bInterfaceNumber.
-    pub interface: u8,
-    /// The operating system's node.
-    pub path: PathBuf,
+    pub number: u8,
+    /// The driver that has taken it, where the system says it.
+    pub driver: Option<String>,
+    /// The operating system's node of its serial port.
+    pub port: Option<PathBuf>,
 }
 
-/// Everything on the bus: the virtual one if it is named, this host's otherwise.
-///
-/// # Errors
-/// What the operating system says when the bus cannot be read.
-pub fn usb_list() -> std::io::Result<Vec<UsbEntry>> {
-    match virtual_bus::folder() {
-        Some(folder) => virtual_bus::entries(&folder),
-        None => real_entries(),
+/// Speeds of USB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speed {
+    /// 1.5 Mbit/s.
+    Low,
+    /// 12 Mbit/s.
+    Full,
+    /// 480 Mbit/s.
+    High,
+    /// 5 Gbit/s and more.
+    Super,
+}
+
+/// Where devices are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bus {
+    /// A folder of virtual modules.
+    Virtual(PathBuf),
+    /// This host's own, as the system below this folder shows it: `/`, unless a recorded one is looked at.
+    Host(PathBuf),
+}
+
+impl Bus {
+    /// The virtual bus if one is named, this host's otherwise.
+    pub fn current() -> Self {
+        virtual_bus::folder().map_or_else(|| Bus::Host("/".into()), Bus::Virtual)
     }
-}
 
-/// This host's bus, through libusb. A host without USB has an empty one.
-fn real_entries() -> std::io::Result<Vec<UsbEntry>> {
-    let Ok(context) = rusb::Context::new() else {
-        return Ok(Vec::new());
-    };
-    let devices = context.devices().map_err(std::io::Error::other)?;
-    Ok(devices.iter().filter_map(|device| entry(&device)).collect())
-}
-
-fn entry(device: &rusb::Device<rusb::Context>) -> Option<UsbEntry> {
-    let descriptor = device.device_descriptor().ok()?;
-    let chain = device.port_numbers().ok().filter(|chain| !chain.is_empty())?;
-    let topology = TopologyPath::new(device.bus_number(), &chain);
-    let has_strings =
-        descriptor.manufacturer_string_index().is_some() || descriptor.product_string_index().is_some();
-    let (vid, pid) = (descriptor.vendor_id(), descriptor.product_id());
-    Some(UsbEntry {
-        vid,
-        pid,
-        has_strings,
-        ports: ports(&topology, vid, pid),
-        topology,
-    })
-}
-
-/// Linux says in sysfs which tty belongs to which interface.
-#[cfg(target_os = "linux")]
-fn ports(topology: &TopologyPath, _vid: u16, _pid: u16) -> Vec<UsbPort> {
-    sysfs::ports(std::path::Path::new("/sys"), topology)
-}
-
-/// Elsewhere ports are matched by id, which is certain only while one such module is attached. A port whose
-/// interface the system does not name is a CDC-ACM one, and those are bound at 0.
-#[cfg(not(target_os = "linux"))]
-fn ports(_topology: &TopologyPath, vid: u16, pid: u16) -> Vec<UsbPort> {
-    let listed = serialport::available_ports().unwrap_or_default();
-    let ours = listed.into_iter().filter_map(|port| match port.port_type {
-        serialport::SerialPortType::UsbPort(usb) if usb.vid == vid && usb.pid == pid => Some(UsbPort {
-            interface: usb.interface.unwrap_or(0),
-            path: PathBuf::from(port.port_name),
-        }),
-        _ => None,
-    });
-    ours.collect()
+    /// Everything that is plugged in.
+    ///
+    /// # Errors
+    /// What the operating system says when the bus cannot be read.
+    pub fn entries(&self) -> std::io::Result<Vec<UsbEntry>> {
+        match self {
+            Bus::Virtual(folder) => virtual_bus::entries(folder),
+            #[cfg(target_os = "linux")]
+            Bus::Host(root) => super::sysfs::entries(&root.join("sys")),
+            #[cfg(not(target_os = "linux"))]
+            Bus::Host(_) => super::host::entries(),
+        }
+    }
 }

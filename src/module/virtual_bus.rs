@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::usb_list::UsbEntry;
-use super::{TopologyPath, usb_list::UsbPort};
+use super::TopologyPath;
+use super::usb_list::{Speed, UsbEntry, UsbInterface};
 
 /// The environment variable that names the folder. When it is set, this host's real bus is not looked at.
 pub const VARIABLE: &str = "QPYFLASH_VIRTUAL_BUS";
@@ -17,6 +17,8 @@ struct Description {
     pid: String,
     manufacturer: Option<String>,
     product: Option<String>,
+    serial: Option<String>,
+    speed: Option<String>,
     interfaces: Vec<Interface>,
 }
 
@@ -53,17 +55,33 @@ pub fn entries(folder: &Path) -> std::io::Result<Vec<UsbEntry>> {
 
 fn entry(text: &[u8]) -> Option<UsbEntry> {
     let description: Description = serde_json::from_slice(text).ok()?;
-    let port = |interface: Interface| {
-        interface.tty.map(|path| UsbPort {
-            interface: interface.number,
-            path,
+    let strings = [
+        &description.manufacturer,
+        &description.product,
+        &description.serial,
+    ];
+    let mut interfaces: Vec<UsbInterface> = description
+        .interfaces
+        .into_iter()
+        .map(|interface| UsbInterface {
+            number: interface.number,
+            driver: None,
+            port: interface.tty,
         })
-    };
+        .collect();
+    interfaces.sort_by_key(|interface| interface.number);
     Some(UsbEntry {
         vid: u16::from_str_radix(&description.vid, 16).ok()?,
         pid: u16::from_str_radix(&description.pid, 16).ok()?,
+        has_strings: strings.iter().any(|string| string.is_some()),
+        speed: match description.speed.as_deref() {
+            Some("low") => Some(Speed::Low),
+            Some("full") => Some(Speed::Full),
+            Some("high") => Some(Speed::High),
+            Some("super") => Some(Speed::Super),
+            _ => None,
+        },
         topology: description.topology,
-        has_strings: description.manufacturer.is_some() || description.product.is_some(),
-        ports: description.interfaces.into_iter().filter_map(port).collect(),
+        interfaces,
     })
 }

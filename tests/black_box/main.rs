@@ -8,16 +8,19 @@
     reason = "a test that cannot be set up fails"
 )]
 
+mod attached;
 mod bench;
 mod commands;
 mod faults;
 mod harness;
+mod hosts;
 mod interrupts;
 mod neighbours;
 mod output;
 mod packages;
 mod ports;
 mod refusals;
+mod resets;
 mod run_mode;
 mod sdk;
 mod unisoc;

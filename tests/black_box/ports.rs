@@ -60,7 +60,7 @@ fn nothing_attached_is_said_plainly() {
 }
 
 /// Runs as a user that may not open the module's ports. Root may open everything, so it becomes somebody else.
-fn as_nobody(bench: &Bench, module: &AsrModule, arguments: &[&str]) -> Run {
+pub fn as_nobody(bench: &Bench, module: &AsrModule, arguments: &[&str]) -> Run {
     for (_, tty) in module.ttys() {
         fs::set_permissions(tty, Permissions::from_mode(0o000)).unwrap();
     }

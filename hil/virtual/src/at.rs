@@ -3,6 +3,7 @@
 //! ```text
 //! ATI<CR>                 ATI<CR>  <CR><LF>Quectel<CR><LF>EC600N<CR><LF>Revision: EC600NCNLAR03A07M08<CR><LF><CR><LF>OK<CR><LF>
 //! AT+QDOWNLOAD=1<CR>      ... OK, and the module leaves the bus
+//! AT+CFUN=1,1<CR>         ... OK, and the module restarts (3GPP TS 27.007 §8.2)
 //! ```
 
 use std::sync::Arc;
@@ -91,6 +92,7 @@ pub(crate) struct At {
     echo: bool,
     commands: u32,
     leaves_at: Option<Instant>,
+    leaves_for: Ending,
 }
 
 /// How much of `+++` with its silences has been seen.
@@ -116,6 +118,7 @@ impl At {
             },
             commands: 0,
             leaves_at: None,
+            leaves_for: Ending::EnterDownload,
             options,
             identity,
             shared,
@@ -192,6 +195,11 @@ impl At {
             "AT+EGMR=0,5" => information(&format!("+EGMR: \"{}\"", identity.serial_number)),
             "AT+EGMR=0,7" => information(&format!("+EGMR: \"{}\"", identity.imei)),
             "AT+QDOWNLOAD=1" => self.enter_download(now).into(),
+            "AT+CFUN=1,1" => {
+                self.leaves_at = Some(now + self.options.reply_delay + self.options.leaves_after);
+                self.leaves_for = Ending::Restart;
+                OK.into()
+            }
             _ => ERROR.into(),
         }
     }
@@ -260,9 +268,7 @@ impl Talker for At {
     }
 
     fn ending(&self, now: Instant) -> Option<Ending> {
-        self.leaves_at
-            .filter(|at| *at <= now)
-            .map(|_| Ending::EnterDownload)
+        self.leaves_at.filter(|at| *at <= now).map(|_| self.leaves_for)
     }
 }
 

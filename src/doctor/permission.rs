@@ -1,0 +1,40 @@
+//! May this user open the ports? Found out by asking the system. Source: specs/usb-and-hosts.md §3.1.
+
+use super::{Finding, Host, Seen, name};
+use crate::error::Kind;
+use crate::link::Rights;
+
+const CHECK: &str = "permission";
+
+pub fn check(host: &Host, seen: &Seen) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for module in &seen.modules {
+        let forbidden = module.ports.iter().find(|port| {
+            let opened = (host.may_open)(&host.node(port));
+            opened.is_err_and(|why| why.kind() == std::io::ErrorKind::PermissionDenied)
+        });
+        let Some(port) = forbidden else { continue };
+        let rights = Rights::of(&host.node(port), &host.path("/etc"));
+        let group = rights.as_ref().and_then(Rights::joinable);
+        let node = port.path.display();
+        let mut text = format!("no permission to open {node} of {}", name(module));
+        if let Some(rights) = &rights {
+            text += &format!(": it is {rights}");
+        }
+        if let Some(group) = group {
+            text += &format!(", and you are not in the group `{group}`");
+        }
+        let remedy = match group {
+            Some(group) if super::rules::installed(host).is_some() => {
+                format!("`sudo usermod -aG {group} $USER`, then log in again")
+            }
+            _ => "`sudo qpyflash udev --install`, then replug the module".into(),
+        };
+        findings.push(Finding::obstacle(CHECK, Kind::LinkDenied, text, remedy));
+    }
+    let ports = seen.modules.iter().any(|module| !module.ports.is_empty());
+    if findings.is_empty() && ports {
+        findings.push(Finding::ok(CHECK, "every port may be opened"));
+    }
+    findings
+}
