@@ -29,14 +29,7 @@ pub(super) fn confirm(
             .map_err(|error| interrupted(error, module))?
         {
             Appeared::Running(after) => {
-                let port = after
-                    .ports
-                    .first()
-                    .map_or(module.port.clone(), |port| port.path.clone());
-                Module {
-                    port,
-                    attached: Some(after),
-                }
+                Module::of(after, settings.transport).map_err(|error| error.written(Written::Complete))?
             }
             Appeared::InDownloadMode => return Ok(Verdict::WrittenPowerCycle),
             Appeared::Nothing => {

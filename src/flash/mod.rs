@@ -5,6 +5,7 @@
 //! module is touched.
 
 mod at_port;
+mod carrier;
 mod confirm;
 mod enter;
 mod failure;
@@ -17,6 +18,7 @@ mod run;
 mod session;
 mod unisoc;
 
+pub use carrier::Carrier;
 pub use enter::enter_download;
 pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};

@@ -6,6 +6,7 @@ mod find;
 mod follow;
 mod host;
 mod inventory;
+mod settling;
 mod sysfs;
 mod topology;
 pub mod udev;
