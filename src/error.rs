@@ -63,6 +63,8 @@ pub enum Kind {
     ModuleUnsupported,
     /// Everything was written, but the module does not confirm it.
     NotConfirmed,
+    /// What the module holds is not what it was compared with.
+    Differs,
     /// The run was interrupted.
     Interrupted,
     /// A bug in qpyflash.
@@ -101,6 +103,7 @@ impl Kind {
             Kind::ModuleGarbage => "module.garbage",
             Kind::ModuleUnsupported => "module.unsupported",
             Kind::NotConfirmed => "module.not-confirmed",
+            Kind::Differs => "module.differs",
             Kind::Interrupted => "interrupted",
             Kind::Internal => "internal",
         }
@@ -201,7 +204,7 @@ impl Error {
             Kind::UnknownModule | Kind::UnknownPackage => 7,
             Kind::LinkDenied | Kind::LinkBusy => 8,
             Kind::DownloadModeNotReached => 9,
-            Kind::NotConfirmed => 11,
+            Kind::NotConfirmed | Kind::Differs => 11,
             Kind::Interrupted if untouched => 130,
             Kind::Interrupted => 12,
             Kind::ModuleMissing

@@ -37,8 +37,7 @@
 //! | [`backup`] | what must not be lost with a module's flash, kept on disk |
 //! | [`event`], [`error`] | what a run says while it goes on, and how it ends |
 //!
-//! The wire protocols are in [`qpyflash_protocols`]. Written today: ASR, Unisoc UIS8910 and UIS8850. Recognised,
-//! listed and judged: Eigencomm EC618.
+//! The wire protocols are in [`qpyflash_protocols`]: ASR, Unisoc UIS8910 and UIS8850, Eigencomm EC618.
 
 pub mod backup;
 pub mod choose;

@@ -4,6 +4,7 @@ mod firmware_support;
 
 use firmware_support::guide::*;
 use firmware_support::*;
+use qpyflash::firmware::inspect::{inspect, render};
 use qpyflash::firmware::resolve;
 
 #[test]
@@ -134,4 +135,52 @@ fn two_different_agents_at_one_depth_are_a_contradiction() {
         message.contains("one/agentboot_usb") && message.contains("differ"),
         "{message}"
     );
+}
+
+#[test]
+fn the_burn_plan_says_what_is_erased_and_what_survives() {
+    let bench = Bench::new();
+    let inspection = inspect(&bench.tree("p", &eigencomm(false))).unwrap();
+    let steps: Vec<_> = inspection
+        .steps
+        .iter()
+        .map(|step| {
+            (
+                step.name.as_str(),
+                step.action.words(),
+                step.target.as_str(),
+                step.size,
+            )
+        })
+        .collect();
+    assert_eq!(
+        steps[..9],
+        [
+            ("agentboot_usb", "loaded into RAM", "if on USB", 35_568),
+            ("agentboot_uart", "loaded into RAM", "if on a UART", 35_108),
+            ("ap_bootloader", "erased", "AP flash 0x4000-0x9fff", 0x6000),
+            ("ap_bootloader", "erased", "AP flash 0x0-0x1fff", 0x2000),
+            ("ap_bootloader", "written", "AP flash 0x4000", 21_312),
+            ("ap_at_command", "erased", "AP flash 0x24000-0x203fff", 0x1E_0000),
+            ("ap_at_command", "erased", "AP flash 0x2000-0x3fff", 0x2000),
+            ("ap_at_command", "written", "AP flash 0x24000", 1_965_332),
+            ("cp-demo-flash", "erased", "CP flash 0x0-0x65fff", 0x6_6000),
+        ]
+    );
+    // A file's whole area is cleared, so that nothing of an older file stays behind it.
+    assert!(steps.contains(&(
+        "customer_fs.bin",
+        "erased",
+        "AP flash 0x300000-0x33ffff",
+        0x4_0000
+    )));
+    assert_eq!(
+        inspection.kept,
+        [
+            "RF and calibration data (CP flash 0xcd000-0xfffff)",
+            "the platform's flag sectors (AP flash 0x3fc000-0x3fffff)"
+        ]
+    );
+    let text = render(&inspection);
+    assert!(text.contains("CP flash 0xcd000-0xfffff"), "{text}");
 }

@@ -129,6 +129,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<u8, Error> {
         Command::List(arguments) => list::run(&arguments, &global, printer),
         Command::Identify(arguments) => identify::run(&arguments, &global, printer),
         Command::Read(read::Read::Nv(arguments)) => read::nv(&arguments, &global, printer),
+        Command::Read(read::Read::Rf(arguments)) => read::rf(&arguments, &global, printer),
         Command::Restore(restore::Restore::Nv(arguments)) => restore::nv(&arguments, &global, printer),
         Command::Erase(erase::Erase::All(arguments)) => erase::all(&arguments, &global, printer),
         Command::EnterDownload(arguments) => enter_download::run(&arguments, &global, printer),

@@ -160,7 +160,7 @@ pub struct Claims {
 /// Where backups go, and how the loader is talked to.
 #[derive(Debug, Clone, Args)]
 pub struct Keeping {
-    /// Folder for backups of NV items; this user's state directory by default
+    /// Folder for backups of NV items and RF data; this user's state directory by default
     #[arg(long, value_name = "DIR", env = "QPYFLASH_BACKUP_DIR")]
     pub backup_dir: Option<PathBuf>,
     /// Bytes of one frame to the loader (Unisoc)
@@ -169,6 +169,21 @@ pub struct Keeping {
     /// Line speed for writing, once the loader runs; without meaning over USB
     #[arg(long, value_name = "BAUD", value_parser = clap::value_parser!(u32).range(FLASH_BAUD), env = "QPYFLASH_FLASH_BAUD")]
     pub flash_baud: Option<u32>,
+    /// Send in small writes with a pause between them, as `64B/1ms`, through ports that lose large ones (Eigencomm)
+    #[arg(long, value_name = "BYTES/PAUSE", value_parser = pacing, env = "QPYFLASH_PACING")]
+    pub pacing: Option<(usize, Duration)>,
+}
+
+/// Small writes, as `64B/1ms`.
+fn pacing(text: &str) -> Result<(usize, Duration), String> {
+    let parts = text.split_once('/').and_then(|(bytes, pause)| {
+        let bytes = bytes.strip_suffix('B').unwrap_or(bytes).parse().ok()?;
+        let pause = pause.strip_suffix("ms").unwrap_or(pause).parse().ok()?;
+        Some((bytes, Duration::from_millis(pause)))
+    });
+    parts
+        .filter(|(bytes, pause)| *bytes > 0 && *pause <= Duration::from_secs(1))
+        .ok_or_else(|| "bytes of a write and milliseconds between two, like 64B/1ms".into())
 }
 
 /// Line speeds that a loader may be asked for. Source: specs/unisoc-pac-bsl.md §2.4: what the vendor's tool offers.
@@ -196,6 +211,7 @@ impl Keeping {
         request.backup_dir.clone_from(&self.backup_dir);
         request.frame = self.frame;
         request.flash_baud = self.flash_baud;
+        request.pacing = self.pacing;
     }
 }
 

@@ -1,7 +1,7 @@
 //! A run's end, plainly.
 
 use qpyflash::Written;
-use qpyflash::flash::{Outcome, Verdict};
+use qpyflash::flash::{Outcome, Proof, Verdict};
 use qpyflash::identity::Identity;
 
 use super::printer::{Form, Printer};
@@ -57,7 +57,37 @@ fn text(outcome: &Outcome, printer: &Printer) {
         _ => format!("written: `{file}` to the module on {place}, {}", rate(outcome)),
     };
     printer.result(&words);
+    rf(outcome, printer);
+    if let Some(proof) = outcome.proof {
+        printer.result(match proof {
+            Proof::BulkRead | Proof::MemoryRead => {
+                "verified: every image was read back from flash and is what the package says"
+            }
+            Proof::ModuleOnly => {
+                "not read back, as asked for: the module itself compared each block it wrote"
+            }
+        });
+    }
     revisions(outcome, printer);
+}
+
+/// What was read of the RF data, and whether it is what it was compared with.
+fn rf(outcome: &Outcome, printer: &Printer) {
+    let Some(rf) = &outcome.rf else {
+        return;
+    };
+    for part in &rf.parts {
+        let state = if part.blank { "blank" } else { "present" };
+        let (name, address) = (part.name, part.address);
+        printer.result(&format!(
+            "  CP 0x{address:x}  {:>9}  {state:<7}  {name}",
+            size(part.size as u64)
+        ));
+    }
+    printer.result(&format!("  sha256 {}", rf.sha256));
+    if let Some(file) = &rf.compared_with {
+        printer.result(&format!("the same as `{file}`"));
+    }
 }
 
 fn revisions(outcome: &Outcome, printer: &Printer) {

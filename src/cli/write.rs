@@ -32,7 +32,7 @@ pub struct Arguments {
     /// What happens after the last image
     #[arg(long, value_enum, default_value = "reset")]
     pub after: After,
-    /// Do not ask the restarted module what it is now
+    /// Do not read back what was written (Eigencomm), and do not ask the restarted module what it is now
     #[arg(long)]
     pub no_verify: bool,
 }

@@ -27,6 +27,7 @@ pub use archive::{EXPANDED_LIMIT, MEMBER_LIMIT, NESTING_LIMIT};
 pub use error::PackageError;
 pub use name::{FileName, Part, Version};
 pub use package::{BuiltFor, Evidence, Image, Package, Plan};
+pub(crate) use payload::sha256;
 pub use resolve::resolve;
 pub use steps::{Action, Step};
 pub(crate) use survey::{is_byproduct, looks_like_heart, looks_like_package};

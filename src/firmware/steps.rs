@@ -1,6 +1,8 @@
 //! What a run does with a package, step by step, in the order of flashing: for a person to read before it begins.
 
-use qpyflash_protocols::unisoc;
+use std::ops::Range;
+
+use qpyflash_protocols::{eigencomm, unisoc};
 use serde::Serialize;
 
 use super::package::Plan;
@@ -54,16 +56,57 @@ pub struct Step {
 pub(super) fn steps(plan: &Plan) -> Vec<Step> {
     match plan {
         Plan::Unisoc(plan) => plan.steps().iter().map(Step::from).collect(),
-        Plan::Asr(_) | Plan::Eigencomm(_) => Vec::new(),
+        Plan::Eigencomm(plan) => eigencomm_steps(plan),
+        Plan::Asr(_) => Vec::new(),
     }
 }
 
-/// What of its own a module keeps although it is written: NV items by number and name.
+/// What of its own a module keeps although it is written: NV items by number and name, regions of its flash.
 pub(super) fn kept(plan: &Plan) -> Vec<String> {
     match plan {
         Plan::Unisoc(plan) => unisoc::nv::kept_titles(plan.kept_items()),
-        Plan::Asr(_) | Plan::Eigencomm(_) => Vec::new(),
+        Plan::Eigencomm(plan) => plan.kept().iter().map(region).collect(),
+        Plan::Asr(_) => Vec::new(),
     }
+}
+
+/// One of the agents is loaded; then, image by image, its sectors are erased and it is written.
+fn eigencomm_steps(plan: &eigencomm::Plan) -> Vec<Step> {
+    let step = |name: &str, action, target: String, size: usize| Step {
+        name: name.to_owned(),
+        action,
+        why: None,
+        target,
+        size: size as u64,
+    };
+    let agents = eigencomm::Transport::ALL.into_iter().filter_map(|transport| {
+        let agent = plan.agent(transport).ok()?;
+        let target = format!("if on {}", transport.title());
+        Some(step(transport.agent_name(), Action::Load, target, agent.len()))
+    });
+    let burns = plan.burns().iter().flat_map(|burn| {
+        let erased = burn.erased.iter().map(|range| {
+            let target = range_of(burn.flash, range);
+            step(&burn.name, Action::Erase, target, range.len())
+        });
+        let target = format!("{} 0x{:x}", burn.flash.name(), burn.address);
+        erased.chain([step(&burn.name, Action::Write, target, burn.data.len())])
+    });
+    agents.chain(burns).collect()
+}
+
+/// `RF and calibration data (CP flash 0xcd000-0xfffff)`.
+fn region(region: &eigencomm::Region) -> String {
+    format!("{} ({})", region.name, range_of(region.flash, &region.range))
+}
+
+fn range_of(flash: eigencomm::Flash, range: &Range<u32>) -> String {
+    format!(
+        "{} 0x{:x}-0x{:x}",
+        flash.name(),
+        range.start,
+        range.end.saturating_sub(1)
+    )
 }
 
 impl From<&unisoc::Step> for Step {

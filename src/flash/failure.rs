@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use qpyflash_protocols::{Cause, Failure, WireError, Written};
+use qpyflash_protocols::{Cause, Failure, Platform, WireError, Written};
 
 use super::Job;
 use crate::error::{Error, Kind};
@@ -47,7 +47,11 @@ impl Story<'_> {
 
     fn hints(&self, failure: &Failure) -> Vec<String> {
         let again = format!("`--before none --oc {}`", self.permit.ordering_code());
-        let mut hints: Vec<String> = self.about_nv(failure).into_iter().collect();
+        let irreplaceable = match self.platform() {
+            Platform::Eigencomm618 => self.about_rf(failure),
+            _ => self.about_nv(failure),
+        };
+        let mut hints: Vec<String> = irreplaceable.into_iter().collect();
         hints.push(match (&failure.written, self.job) {
             (Written::Complete, _) => {
                 "power-cycle the module, then ask it with `qpyflash identify`".into()
@@ -64,12 +68,32 @@ impl Story<'_> {
                 "the module is erased, or partly so, and will not start: power-cycle it (with the BOOT key if it does \
                  not show up), then run `erase all` again, or `write`, with {again}"
             ),
-            (Written::Partial { .. }, Job::Write | Job::ReadNv) => format!(
+            (Written::Partial { .. }, _) if self.platform() == Platform::Eigencomm618 => format!(
+                "the module is half-written and will not start. While it has power, what is needed to write it still \
+                 runs in it: run again from the start with {again}; after a power cycle connect the pad USB_BOOT to \
+                 VDD_EXT (1.8 V) while powering it on"
+            ),
+            (Written::Partial { .. }, Job::Write | Job::ReadNv | Job::ReadRf) => format!(
                 "the module is half-written and will not start: power-cycle it (with the BOOT key if it does not show \
                  up), then run again from the start with {again}"
             ),
         });
         hints
+    }
+
+    fn platform(&self) -> Platform {
+        self.permit.package().platform()
+    }
+
+    /// A run never writes where the RF data lie, but who has lost them should know that they are kept.
+    fn about_rf(&self, failure: &Failure) -> Option<String> {
+        let kept = self.backups.first()?;
+        matches!(failure.written, Written::Partial { .. }).then(|| {
+            format!(
+                "the module's RF data were not touched, and are kept in `{}`",
+                kept.display()
+            )
+        })
     }
 
     /// The NV items of a module exist nowhere else: where they are, or where they could come from.

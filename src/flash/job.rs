@@ -9,6 +9,8 @@ pub enum Job {
     Write,
     /// Read the NV area and keep it; the package gives the loaders only.
     ReadNv,
+    /// Read the RF data and keep them; the package gives the agent only.
+    ReadRf,
     /// Write a kept NV area back; the package gives the loaders only.
     RestoreNv,
     /// Erase the whole flash except NV items and record of production; the package gives the loaders only.
@@ -21,6 +23,7 @@ impl Job {
         match self {
             Job::Write => "write",
             Job::ReadNv => "read nv",
+            Job::ReadRf => "read rf",
             Job::RestoreNv => "restore nv",
             Job::EraseAll => "erase all",
         }
@@ -30,7 +33,7 @@ impl Job {
     pub(super) const fn purpose(self) -> Purpose {
         match self {
             Job::Write => Purpose::Write,
-            Job::ReadNv | Job::RestoreNv => Purpose::NvItems,
+            Job::ReadNv | Job::ReadRf | Job::RestoreNv => Purpose::Helpers,
             Job::EraseAll => Purpose::EraseAll,
         }
     }

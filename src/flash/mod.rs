@@ -7,6 +7,7 @@
 mod at_port;
 mod carrier;
 mod confirm;
+mod eigencomm;
 mod enter;
 mod failure;
 mod job;
@@ -19,11 +20,12 @@ mod session;
 mod unisoc;
 
 pub use carrier::Carrier;
+pub use eigencomm::{RfData, RfPart};
 pub use enter::enter_download;
 pub use job::Job;
-pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Verdict};
+pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdict};
 pub use prepare::identify_alone;
-pub use request::{After, Before, NvBackup, Request};
+pub use request::{After, Before, NvBackup, Request, RfBackup};
 pub use reset::reset;
 
 use std::sync::Arc;
@@ -89,7 +91,10 @@ fn may_be_written(
 fn servable(package: &Package, job: Job, request: &Request) -> Result<(), Error> {
     match (package.plan(), job) {
         (Plan::Asr(_), Job::Write) => Ok(()),
-        (Plan::Unisoc(plan), _) => unisoc::check(plan, request),
+        (Plan::Unisoc(plan), Job::Write | Job::ReadNv | Job::RestoreNv | Job::EraseAll) => {
+            unisoc::check(plan, request)
+        }
+        (Plan::Eigencomm(plan), Job::Write | Job::ReadRf) => eigencomm::check(plan, request),
         (_, job) => Err(Error::new(
             Kind::PackageUnsupported,
             format!(

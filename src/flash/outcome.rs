@@ -4,10 +4,10 @@ use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use qpyflash_protocols::{Phase, Written};
+use qpyflash_protocols::{Phase, Written, eigencomm};
 use serde::Serialize;
 
-use super::Carrier;
+use super::{Carrier, RfData};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::firmware::{BuiltFor, Package};
@@ -39,6 +39,28 @@ pub enum Verdict {
     Interrupted,
     /// It went wrong.
     Failed,
+}
+
+/// How a complete write has been proven, beyond the module's own word for each image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// All images were read back in large blocks, and equal.
+    BulkRead,
+    /// All images were read back in small pieces, and equal.
+    MemoryRead,
+    /// Nothing was read back, as was asked for: the module's own comparison counts.
+    ModuleOnly,
+}
+
+impl From<eigencomm::Proof> for Proof {
+    fn from(proof: eigencomm::Proof) -> Self {
+        match proof {
+            eigencomm::Proof::BulkRead => Proof::BulkRead,
+            eigencomm::Proof::MemoryRead => Proof::MemoryRead,
+            eigencomm::Proof::AgentOnly => Proof::ModuleOnly,
+        }
+    }
 }
 
 /// An error in a form that can be kept and sent.
@@ -118,6 +140,10 @@ pub struct Outcome {
     pub written: Written,
     /// Image bytes that the module acknowledged.
     pub bytes: u64,
+    /// How that has been proven, where the protocol lets one choose.
+    pub proof: Option<Proof>,
+    /// RF data that were read.
+    pub rf: Option<RfData>,
     /// Backups that were made before anything was erased.
     pub backups: Vec<PathBuf>,
     /// What the module said it was before.
@@ -147,6 +173,8 @@ impl Outcome {
             stated_built_for: None,
             written: Written::Nothing,
             bytes: 0,
+            proof: None,
+            rf: None,
             backups: Vec::new(),
             before: None,
             after: None,

@@ -59,6 +59,9 @@ pub(super) fn clear(
     let owner = own(&module)?;
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
+    if let Plan::Eigencomm(plan) = package.plan() {
+        super::eigencomm::check_agent(plan, module.attached.is_none())?;
+    }
     let carrier = Carrier::of(&module, &module.port);
     events.note(format!(
         "the module on {} is reached over {}",

@@ -1,6 +1,7 @@
 //! What a person asks for.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::identity::OrderingCode;
 use crate::module::{Deadlines, TopologyPath};
@@ -38,6 +39,15 @@ pub struct NvBackup {
     pub area: Vec<u8>,
 }
 
+/// Kept RF data.
+#[derive(Debug, Clone)]
+pub struct RfBackup {
+    /// Where it was read from, for messages.
+    pub name: String,
+    /// The bytes of the file.
+    pub bytes: Vec<u8>,
+}
+
 /// One run, as asked for.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -62,7 +72,7 @@ pub struct Request {
     /// Line speed to change to for writing, where the module sits behind a UART; that of the boot ROM stays by
     /// default.
     pub flash_baud: Option<u32>,
-    /// Ask the restarted module what it is now.
+    /// Read back what was written, where the protocol can, and ask the restarted module what it is now.
     pub verify: bool,
     /// How long to wait for what.
     pub deadlines: Deadlines,
@@ -73,6 +83,10 @@ pub struct Request {
     /// A kept NV area of this very module: what [`Job::RestoreNv`](super::Job::RestoreNv) writes back, and what
     /// other jobs use when the module has lost its own.
     pub nv_backup: Option<NvBackup>,
+    /// Kept RF data that those of the module are compared with.
+    pub rf_backup: Option<RfBackup>,
+    /// Cuts what is sent into writes of so many bytes with a pause between them, for ports that lose large ones.
+    pub pacing: Option<(usize, Duration)>,
     /// The IMEI on the module's label: whose NV area is restored, whatever the module's own says.
     pub label_imei: Option<String>,
     /// Lets the package fill NV items of identity or calibration that the module lacks.
@@ -98,6 +112,8 @@ impl Request {
             frame: None,
             backup_dir: None,
             nv_backup: None,
+            rf_backup: None,
+            pacing: None,
             label_imei: None,
             fill_missing_nv: false,
         }

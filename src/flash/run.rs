@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use qpyflash_protocols::Written;
+
 use super::carrier::Carrier;
 use super::confirm::{confirm, confirm_blank};
 use super::enter::{Order, enter};
@@ -77,6 +79,8 @@ pub(super) fn run(
     })?;
     outcome.bytes = achieved.bytes;
     outcome.written = achieved.written;
+    outcome.proof = achieved.proof;
+    outcome.rf = achieved.rf;
 
     match (job, request.after, request.verify) {
         (Job::Write, After::Reset, true) => {
@@ -84,9 +88,28 @@ pub(super) fn run(
         }
         (Job::Write, ..) => Ok(Verdict::WrittenUnasked),
         (Job::ReadNv, ..) => Ok(Verdict::Done),
+        (Job::ReadRf, ..) => compared(outcome, &module),
         (Job::RestoreNv, ..) => Ok(Verdict::NvRestored),
         (Job::EraseAll, ..) => confirm_blank(&module, &watch, request, settings, events),
     }
+}
+
+/// RF data that were to be those of a file, and are not, are an error: somebody asked.
+fn compared(outcome: &Outcome, module: &Module) -> Result<Verdict, Error> {
+    let Some((rf, first)) = outcome.rf.as_ref().and_then(|rf| Some((rf, rf.differs.first()?))) else {
+        return Ok(Verdict::Done);
+    };
+    let text = format!(
+        "the RF data of the module on {} differ from `{}` in {} place(s), first at 0x{:x} of the CP flash",
+        module.place(),
+        rf.compared_with.as_deref().unwrap_or_default(),
+        rf.differs.len(),
+        first.start
+    );
+    Err(Error::new(Kind::Differs, text)
+        .at(module.place())
+        .written(Written::HelpersOnly)
+        .hint("what was read is kept; nothing of the module was changed"))
 }
 
 /// A backup that cannot be made must stop the run before the module is asked for anything.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use qpyflash_protocols::unisoc::{Keeper, Kept};
 use qpyflash_protocols::{Cause, Failure, Phase, Wire, Written, asr};
 
+use super::eigencomm::RfData;
+use super::outcome::Proof;
 use super::{After, Carrier, Job, Request};
 use crate::backup::Backups;
 use crate::firmware::Plan;
@@ -16,6 +18,21 @@ pub(super) struct Achieved {
     pub bytes: u64,
     /// What the run has put into flash.
     pub written: Written,
+    /// How that has been proven, where the protocol lets one choose.
+    pub proof: Option<Proof>,
+    /// RF data that were read.
+    pub rf: Option<RfData>,
+}
+
+impl Achieved {
+    pub fn new(bytes: u64, written: Written) -> Self {
+        Achieved {
+            bytes,
+            written,
+            proof: None,
+            rf: None,
+        }
+    }
 }
 
 /// What a session needs beside the package.
@@ -37,7 +54,7 @@ pub(super) struct Keep {
 }
 
 impl Keep {
-    fn file(&mut self, what: &str, bytes: &[u8]) -> Result<(), String> {
+    pub fn file(&mut self, what: &str, bytes: &[u8]) -> Result<(), String> {
         let path = self.backups.keep(what, bytes).map_err(|why| why.to_string())?;
         self.files.push(path);
         Ok(())
@@ -72,13 +89,11 @@ pub(super) fn run(
                 ..asr::Options::default()
             };
             let report = asr::write(wire, plan, &options)?;
-            Ok(Achieved {
-                bytes: report.bytes,
-                written: report.written,
-            })
+            Ok(Achieved::new(report.bytes, report.written))
         }
         (Plan::Unisoc(plan), _) => super::unisoc::run(wire, plan, context),
-        (Plan::Asr(_) | Plan::Eigencomm(_), _) => Err(no_session(permit)),
+        (Plan::Eigencomm(plan), _) => super::eigencomm::run(wire, plan, context),
+        (Plan::Asr(_), _) => Err(no_session(permit)),
     }
 }
 

@@ -63,6 +63,12 @@ pub(super) fn run(
             let backup = backup.ok_or_else(|| failed(Phase::Clear, "there is no backup to write back"))?;
             unisoc::restore_nv(wire, plan, &options, &backup.area, keep)?
         }
+        Job::ReadRf => {
+            return Err(failed(
+                Phase::Clear,
+                "a Unisoc module keeps its RF data among its NV items",
+            ));
+        }
         Job::ReadNv => {
             let nv = unisoc::read_nv(wire, plan, &options)?;
             let imei = unisoc::nv::imei(&nv);
@@ -80,10 +86,7 @@ pub(super) fn run(
             }
         }
     };
-    Ok(Achieved {
-        bytes: report.bytes,
-        written: report.written,
-    })
+    Ok(Achieved::new(report.bytes, report.written))
 }
 
 fn failed(phase: Phase, why: &str) -> Box<Failure> {

@@ -95,8 +95,8 @@ pub struct Claim<'a> {
 pub enum Purpose {
     /// It is written.
     Write,
-    /// Its loaders run in the module's RAM, to read or write NV items.
-    NvItems,
+    /// Only its helpers run, in the module's RAM, to read or write NV items or RF data.
+    Helpers,
     /// Its loaders erase the module.
     EraseAll,
 }

@@ -305,7 +305,7 @@ fn about_change(package: &Package, identity: &Identity, warnings: &mut Vec<Warni
 /// What the module loses, or has lost.
 fn about_loss(purpose: Purpose, identity: &Identity, warnings: &mut Vec<Warning>) {
     let has_application = matches!(identity.witness, Some(Witness::QuecPython | Witness::OpenCpu));
-    if has_application && purpose != Purpose::NvItems {
+    if has_application && purpose != Purpose::Helpers {
         warnings.push(Warning::ApplicationLost);
     }
     if identity.has_default_imei() {

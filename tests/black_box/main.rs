@@ -11,6 +11,7 @@
 mod attached;
 mod bench;
 mod commands;
+mod eigencomm;
 mod faults;
 mod harness;
 mod hosts;

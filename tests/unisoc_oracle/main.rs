@@ -11,16 +11,32 @@
     reason = "a test that cannot be set up fails"
 )]
 
+#[path = "../oracle_support/oracle.rs"]
 mod oracle;
+#[path = "../oracle_support/pty.rs"]
 mod pty;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use oracle::{Oracle, court, seed, vector};
+use oracle::{Court, Oracle, court, vector, vector_path};
 use qpyflash_protocols::unisoc::{
     Keeper, Kept, Options, Pac, Plan, Report, Transport, erase_all, nv, read_nv, restore_nv, write,
 };
 use qpyflash_protocols::{Cause, Failure, Phase, WireError, Written};
+
+const COURT: Court = Court {
+    program: "unisoc8910.py",
+    vectors: "unisoc",
+    at_once: 3,
+    longest_wait: Duration::from_secs(3),
+};
+
+/// The flash of a module that has an identity.
+fn seed() -> String {
+    let path = vector_path("seed8910.bin.gz");
+    path.into_os_string().into_string().expect("a plain path")
+}
 
 /// Keeps in memory what a run hands over.
 #[derive(Default)]

@@ -35,6 +35,8 @@ pub struct AtOptions {
     pub silent: bool,
     /// What `AT+QDOWNLOAD=1` does.
     pub qdownload: QdownloadReply,
+    /// Whether `AT+ECRST=delay,N` leads to download mode after N milliseconds, as on Eigencomm modules.
+    pub ecrst: bool,
     /// Time from the reply to `AT+QDOWNLOAD=1` until the module leaves the bus.
     pub leaves_after: Duration,
 }
@@ -51,6 +53,7 @@ impl Default for AtOptions {
             refused: Vec::new(),
             silent: false,
             qdownload: QdownloadReply::Ok,
+            ecrst: false,
             leaves_after: Duration::from_millis(50),
         }
     }
@@ -200,7 +203,14 @@ impl At {
                 self.leaves_for = Ending::Restart;
                 OK.into()
             }
-            _ => ERROR.into(),
+            _ => match command.strip_prefix("AT+ECRST=DELAY,").map(str::parse) {
+                Some(Ok(delay)) if self.options.ecrst => {
+                    self.leaves_at = Some(now + Duration::from_millis(delay));
+                    self.leaves_for = Ending::EnterDownload;
+                    OK.into()
+                }
+                _ => ERROR.into(),
+            },
         }
     }
 

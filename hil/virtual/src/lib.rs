@@ -27,10 +27,12 @@
 mod afflictions;
 mod asr;
 mod at;
+mod binpkg;
 mod builder;
 mod bus;
 mod crc;
 mod diag;
+mod eigencomm;
 mod fault;
 mod identity;
 mod life;
@@ -47,9 +49,13 @@ mod unisoc;
 
 pub use asr::{Asr, AsrModule, AsrModuleBuilder, Flash, Variant};
 pub use at::{AtOptions, QdownloadReply};
+pub use binpkg::{BinpkgEntry, EigencommPackage};
 pub use builder::VirtualModuleBuilder;
 pub use bus::{BUS_VARIABLE, VirtualBus};
-pub use fault::{Effect, Fault, Point, Request, Stage};
+pub use eigencomm::{
+    AgentKind, Eigencomm, EigencommFlash, EigencommModule, EigencommModuleBuilder, FlashChip, RunShape, WayIn,
+};
+pub use fault::{Effect, EigencommRequest, EigencommStage, Fault, Point, Request, Stage};
 pub use identity::Identity;
 pub use life::{Memory, Platform};
 pub use link_model::LinkModel;

@@ -34,6 +34,14 @@ pub trait Talker: Send {
     fn manners(&self) -> Manners {
         Manners::default()
     }
+
+    /// Whether it hears the host only at a certain line speed, as over a UART.
+    fn minds_line_speed(&self) -> bool {
+        false
+    }
+
+    /// The host's line speed, told before what was sent at it.
+    fn line_speed(&mut self, _baud: u32) {}
 }
 
 /// Why a module leaves the bus, or changes what it is on it.
@@ -129,6 +137,9 @@ impl Port {
             }
             // A frame takes many reads: what it says last is answered when it was read, not when the first byte was.
             let now = Instant::now();
+            if self.talker.minds_line_speed() {
+                self.talker.line_speed(self.pty.line_speed()?);
+            }
             match self.throttle.passes_at(count, now) {
                 None => self.talker.hear(&buffer[..count], now, &mut self.out),
                 Some(passed) => {

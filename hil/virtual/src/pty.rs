@@ -70,6 +70,11 @@ impl Pty {
         nothing_when_blocked(rustix::io::write(&self.master, bytes))
     }
 
+    /// The line speed that the host has set, in baud.
+    pub fn line_speed(&self) -> io::Result<u32> {
+        Ok(tcgetattr(&self.slave)?.output_speed())
+    }
+
     /// Whether the host has read everything it was sent.
     pub fn is_read_empty(&self) -> bool {
         rustix::io::ioctl_fionread(&self.slave).unwrap_or(0) == 0

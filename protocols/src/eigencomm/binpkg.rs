@@ -127,9 +127,12 @@ impl Binpkg {
         if self.version != Version::V111 {
             return Ok(Platform::Eigencomm618);
         }
-        let product = self.product.as_deref().unwrap_or("no name");
+        let what = match &self.product {
+            Some(product) => format!("the package for `{}`", product.escape_default()),
+            None => "the package".into(),
+        };
         Err(FormatError::Unsupported {
-            what: format!("the package for `{product}`"),
+            what,
             why: "it has version 111, which is for EC716 and EC718 chips; qpyflash writes EC618".into(),
         })
     }

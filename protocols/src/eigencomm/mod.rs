@@ -4,11 +4,17 @@
 //! Source: specs/eigencomm-agentboot.md.
 
 pub mod binpkg;
+pub mod commands;
 mod extras;
+pub mod frame;
+mod header;
 mod ini;
+mod link;
 mod map;
 mod plan;
 mod regions;
+mod rf;
+mod session;
 mod settings;
 mod transport;
 
@@ -20,5 +26,7 @@ pub use extras::{EXTRAS, EXTRAS_FILE, Extra, extras};
 pub use map::{Flash, RF_BACKUP, Region};
 pub use plan::{Burn, Companions, Kind, Plan};
 pub use regions::{FORMAT_FILE, Named, regions};
+pub use rf::{RfPart, is_rf, rf_differences, rf_parts};
+pub use session::{After, Keeper, Options, Pacing, Proof, Report, read_rf, write};
 pub use settings::Settings;
 pub use transport::Transport;

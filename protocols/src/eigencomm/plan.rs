@@ -90,7 +90,7 @@ pub struct Burn {
     pub address: u32,
     /// The image.
     pub data: Arc<[u8]>,
-    /// Bytes of its partition; 0 when nobody says.
+    /// Bytes of its partition; 0 when a package of version 105 does not say.
     pub limit: u32,
     /// Everything that will be erased for it, in whole sectors, raw: its body or partition, then its header.
     pub erased: Vec<Range<u32>>,
@@ -105,7 +105,8 @@ impl Burn {
                 why: "it is empty".into(),
             });
         }
-        if limit != 0 && size > limit.into() {
+        let is_limited = limit != 0 || kind == Kind::File;
+        if is_limited && size > limit.into() {
             return Err(FormatError::TooLarge {
                 what: format!("`{name}`"),
                 size,

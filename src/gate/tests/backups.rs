@@ -20,7 +20,7 @@ fn judge(module: Option<&str>, label: Option<&str>, held: Option<&str>) -> Resul
         platform_by_usb: None,
         built_for: None,
         production: false,
-        purpose: Purpose::NvItems,
+        purpose: Purpose::Helpers,
         backup: Some(Backup {
             name: "nv.bin",
             imei: held.map(str::to_owned),

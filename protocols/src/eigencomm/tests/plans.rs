@@ -211,6 +211,7 @@ fn refuses_places_outside_of_what_may_be_written() {
         (0xFFFF_F000, 0xFFFF_FFFF, 16),
         (0x80_0000, 0x1000, 16),
         (0x30_0000, 15, 16),
+        (0x30_0000, 0, 16),
         (0x30_0000, 0x1000, 0),
     ] {
         refused(real(), with_extra(address, limit, size));

@@ -1,7 +1,15 @@
 //! Faults a virtual module can be given: at a named point, the nth time it is reached, this happens.
 
+mod eigencomm;
+mod point;
+mod unisoc;
+
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use eigencomm::{EigencommRequest, EigencommStage};
+pub use point::Point;
+pub use unisoc::{Request, Stage};
 
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,117 +20,6 @@ pub struct Fault {
     pub nth: u32,
     /// What happens.
     pub what: Effect,
-}
-
-/// A point of the download dialogue. Source: DESIGN §11, specs/asr-aboot.md §3-4, specs/unisoc-pac-bsl.md §4-5.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
-    /// The preamble `UUUU~` has arrived.
-    Preamble,
-    /// The confirmation `~UABT~` has arrived.
-    Confirmation,
-    /// HELLO has arrived.
-    Hello,
-    /// Any command has arrived.
-    Command,
-    /// `getvar` has arrived.
-    Getvar,
-    /// `progress` has arrived.
-    Progress,
-    /// `download` has arrived: `DATA` is due.
-    Download,
-    /// That many bytes of one download have arrived.
-    Data(u64),
-    /// That many bytes have arrived in all downloads since the module was powered.
-    AllData(u64),
-    /// The last byte of a download has arrived: `OKAY` is due.
-    AfterData,
-    /// `verify` has arrived.
-    Verify,
-    /// `call` or `nop` has arrived.
-    Call,
-    /// `partition` has arrived.
-    Partition,
-    /// `erase` has arrived.
-    Erase,
-    /// `flash` has arrived.
-    Flash,
-    /// The worker begins a job: an `erase` or a `flash`, counted in the order in which they were queued.
-    Programming,
-    /// `reboot` has arrived.
-    Reboot,
-    /// `complete` has arrived.
-    Complete,
-    /// `disconnect` has arrived.
-    Disconnect,
-    /// That request has arrived in that stage of a Unisoc module.
-    Unisoc(Stage, Request),
-}
-
-/// A stage of a Unisoc module in download mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// The mask ROM: PDL on the UIS8910, BSL with a CRC on the UIS8850.
-    Rom,
-    /// FDL1 of the UIS8910.
-    Fdl1,
-    /// The loader that writes the flash: FDL2 of the UIS8910, FDL of the UIS8850.
-    Fdl2,
-}
-
-/// A request to a Unisoc module in download mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
-    /// Any of the others.
-    Any,
-    /// The flags that the stage waits for.
-    Sync,
-    /// CONNECT.
-    Connect,
-    /// START_DATA.
-    Start,
-    /// MIDST_DATA, or MID_DATA of PDL.
-    Midst,
-    /// END_DATA.
-    End,
-    /// EXEC_DATA. Its answer from an 8910's FDL1 is the ACK with which FDL2 starts.
-    Exec,
-    /// NORMAL_RESET.
-    Reset,
-    /// READ_FLASH.
-    ReadFlash,
-    /// CHANGE_BAUD.
-    ChangeBaud,
-    /// ERASE_FLASH.
-    EraseFlash,
-    /// Every other command.
-    Other,
-}
-
-impl Stage {
-    const NAMED: [(&'static str, Stage); 4] = [
-        ("rom", Stage::Rom),
-        ("fdl1", Stage::Fdl1),
-        ("fdl2", Stage::Fdl2),
-        ("fdl", Stage::Fdl2),
-    ];
-}
-
-impl Request {
-    const NAMED: [(&'static str, Request); 12] = [
-        ("any", Request::Any),
-        ("sync", Request::Sync),
-        ("connect", Request::Connect),
-        ("start", Request::Start),
-        ("midst", Request::Midst),
-        ("end", Request::End),
-        ("exec", Request::Exec),
-        ("reset", Request::Reset),
-        ("read", Request::ReadFlash),
-        ("baud", Request::ChangeBaud),
-        ("erase", Request::EraseFlash),
-        ("other", Request::Other),
-    ];
 }
 
 /// What happens at the point of a fault.
@@ -136,7 +33,7 @@ pub enum Effect {
     DuplicateReply,
     /// One bit of the answer is flipped, none that makes or breaks a 7D or 7E.
     CorruptReply,
-    /// The answer of a Unisoc module is this code, and what was asked is not done.
+    /// The answer of a Unisoc or Eigencomm module is this code, and what was asked is not done.
     Nak(u16),
     /// These raw bytes go out instead of the answer.
     Garbage(Vec<u8>),
@@ -147,6 +44,8 @@ pub enum Effect {
     /// `FAIL` with this text; what was asked is not done. At [`Point::Programming`] it comes late, after the
     /// command was acknowledged.
     Refuse(String),
+    /// This sync of an Eigencomm module and the following ones, so many in all, are not answered.
+    IgnoreSyncs(u32),
     /// The answer, or the erase and programming, takes so much longer.
     Slow(Duration),
     /// From here on the host gets one byte at a time.
@@ -160,7 +59,8 @@ pub enum Effect {
 }
 
 /// A fault as a person writes it: `point[@nth]=effect`, as in `flash@3=refuse:no room`, `data:4096@2=power-loss`,
-/// `programming=slow:2500` (milliseconds), `getvar=noise`; on a Unisoc module `fdl2.erase@2=nak:84`.
+/// `programming=slow:2500` (milliseconds), `getvar=noise`; on a Unisoc module `fdl2.erase@2=nak:84`; on an Eigencomm
+/// module `ec.rom.data@2=corrupt-reply`, `ec.lpc.burn-one=nak:80`, `ec.ag.sync=ignore-syncs:3`, `ec.ag.done=garbage:2b02d3ee`.
 impl FromStr for Fault {
     type Err = String;
 
@@ -173,48 +73,11 @@ impl FromStr for Fault {
             .parse()
             .map_err(|_| format!("`{nth}` is not a number: write `point@nth=effect`"))?;
         Ok(Fault {
-            at: parse_point(at)?,
+            at: at.parse()?,
             nth,
             what: parse_effect(what)?,
         })
     }
-}
-
-fn parse_point(text: &str) -> Result<Point, String> {
-    if let Some((stage, request)) = text.split_once('.') {
-        let stage = Stage::NAMED.iter().find(|(name, _)| *name == stage);
-        let request = Request::NAMED.iter().find(|(name, _)| *name == request);
-        let (Some((_, stage)), Some((_, request))) = (stage, request) else {
-            return Err(format!("`{text}` is no stage and request of a Unisoc module"));
-        };
-        return Ok(Point::Unisoc(*stage, *request));
-    }
-    let (name, count) = text.split_once(':').unwrap_or((text, "0"));
-    let count = count
-        .parse()
-        .map_err(|_| format!("`{count}` is not a number of bytes"))?;
-    Ok(match name {
-        "preamble" => Point::Preamble,
-        "confirmation" => Point::Confirmation,
-        "hello" => Point::Hello,
-        "command" => Point::Command,
-        "getvar" => Point::Getvar,
-        "progress" => Point::Progress,
-        "download" => Point::Download,
-        "data" => Point::Data(count),
-        "all-data" => Point::AllData(count),
-        "after-data" => Point::AfterData,
-        "verify" => Point::Verify,
-        "call" => Point::Call,
-        "partition" => Point::Partition,
-        "erase" => Point::Erase,
-        "flash" => Point::Flash,
-        "programming" => Point::Programming,
-        "reboot" => Point::Reboot,
-        "complete" => Point::Complete,
-        "disconnect" => Point::Disconnect,
-        _ => return Err(format!("`{name}` is no point of the download dialogue")),
-    })
 }
 
 fn parse_effect(text: &str) -> Result<Effect, String> {
@@ -229,8 +92,14 @@ fn parse_effect(text: &str) -> Result<Effect, String> {
                 .map_err(|_| format!("`{detail}` is not a hexadecimal reply code"))?;
             Effect::Nak(code)
         }
-        "garbage" => Effect::Garbage(NOISE.to_vec()),
-        "noise" => Effect::Noise(NOISE.to_vec()),
+        "garbage" => Effect::Garbage(parse_bytes(detail)?),
+        "noise" => Effect::Noise(parse_bytes(detail)?),
+        "ignore-syncs" => {
+            let count = detail
+                .parse()
+                .map_err(|_| format!("`{detail}` is not a number of syncs"))?;
+            Effect::IgnoreSyncs(count)
+        }
         "answer" => Effect::Answer(detail.to_owned()),
         "refuse" => Effect::Refuse(detail.to_owned()),
         "slow" => {
@@ -245,6 +114,20 @@ fn parse_effect(text: &str) -> Result<Effect, String> {
         "power-loss" => Effect::PowerLoss,
         _ => return Err(format!("`{name}` is no effect of a fault")),
     })
+}
+
+/// Hexadecimal digits; [`NOISE`] when there are none.
+fn parse_bytes(text: &str) -> Result<Vec<u8>, String> {
+    if text.is_empty() {
+        return Ok(NOISE.to_vec());
+    }
+    let digits: Option<Vec<_>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let pairs = digits.filter(|digits| digits.len().is_multiple_of(2));
+    let pairs = pairs.ok_or_else(|| format!("`{text}` is not a number of whole bytes in hexadecimal"))?;
+    Ok(pairs
+        .chunks(2)
+        .map(|pair| (pair[0] << 4 | pair[1]) as u8)
+        .collect())
 }
 
 /// Bytes that are no frame, and end without leaving one open.
@@ -337,8 +220,30 @@ mod tests {
         };
         assert_eq!(fault("fdl2.erase@2=nak:8a"), Ok(nak.clone()));
         assert_eq!(fault("fdl.erase@2=nak:8A"), Ok(nak));
+        let point = Point::Eigencomm(EigencommStage::Lpc, EigencommRequest::BurnOne);
+        let at = |what| Fault {
+            at: point,
+            nth: 1,
+            what,
+        };
+        assert_eq!(fault("ec.lpc.burn-one@1=nak:80"), Ok(at(Effect::Nak(0x80))));
+        assert_eq!(
+            fault("ec.lpc.burn-one=ignore-syncs:3"),
+            Ok(at(Effect::IgnoreSyncs(3)))
+        );
+        let wrong_state = vec![0x2B, 0x02, 0xD3, 0xEE];
+        assert_eq!(
+            fault("ec.lpc.burn-one=garbage:2b02D3ee"),
+            Ok(at(Effect::Garbage(wrong_state)))
+        );
         for wrong in [
             "fdl3.erase=silence",
+            "ec.fdl2.erase=silence",
+            "ec.rom=silence",
+            "ec.lpc.baud=silence",
+            "flash=garbage:2b0",
+            "flash=noise:xy",
+            "flash=ignore-syncs:few",
             "fdl2.flash=silence",
             "flash=nak:no",
             "flash",

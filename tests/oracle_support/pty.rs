@@ -10,8 +10,10 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-/// Longer waits are cut to this, and the clock is put forward: the oracle answers in milliseconds or never.
-const LONGEST_WAIT: Duration = Duration::from_secs(3);
+use crate::COURT;
+
+/// A pause is silence that the module's own clock must see; no loader needs more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// The host's end.
 pub(crate) struct Pty {
@@ -92,7 +94,7 @@ impl Wire for Pty {
     }
 
     fn receive(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
-        let wait = within.min(LONGEST_WAIT);
+        let wait = within.min(COURT.longest_wait);
         if !self.ready(PollFlags::IN, wait)? {
             self.skipped += within - wait;
             return Ok(0);
@@ -116,7 +118,7 @@ impl Wire for Pty {
     }
 
     fn pause(&mut self, how_long: Duration) -> Result<(), WireError> {
-        std::thread::sleep(how_long.min(LONGEST_WAIT));
+        std::thread::sleep(how_long.min(LONGEST_PAUSE));
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! An oracle process: one module, its flash, and its verdict.
+//! An oracle process: one module, its flash, and its verdict. The test that includes this names the oracle in
+//! [`crate::COURT`].
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,20 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::COURT;
 use crate::pty::Pty;
+
+/// Which oracle a test appeals to.
+pub(crate) struct Court {
+    /// Its program, in the folder of the oracles.
+    pub program: &'static str,
+    /// Where the inputs lie, in the folder of the vectors.
+    pub vectors: &'static str,
+    /// Emulators that run at once: more would only make each other late.
+    pub at_once: u32,
+    /// Longer waits are cut to this, and the clock is put forward: the oracle answers in milliseconds or never.
+    pub longest_wait: Duration,
+}
 
 /// Leaves the test, loudly, where the oracles are not.
 macro_rules! court {
@@ -23,7 +37,7 @@ pub(crate) use court;
 
 /// Whether there is an oracle.
 pub(crate) fn in_session() -> bool {
-    let there = oracles().join("unisoc8910.py").is_file();
+    let there = oracles().join(COURT.program).is_file();
     if !there {
         // Past the test harness, which would swallow it.
         let _ = writeln!(
@@ -43,20 +57,17 @@ fn oracles() -> PathBuf {
     std::env::var_os("QPYFLASH_ORACLES").map_or_else(|| shared().join("oracles"), PathBuf::from)
 }
 
-fn vectors() -> PathBuf {
-    std::env::var_os("QPYFLASH_VECTORS").map_or_else(|| shared().join("vectors"), PathBuf::from)
+/// Where an input lies.
+pub(crate) fn vector_path(name: &str) -> PathBuf {
+    let vectors =
+        std::env::var_os("QPYFLASH_VECTORS").map_or_else(|| shared().join("vectors"), PathBuf::from);
+    vectors.join(COURT.vectors).join(name)
 }
 
-/// A file of the Unisoc vectors.
+/// An input.
 pub(crate) fn vector(name: &str) -> Vec<u8> {
-    let path = vectors().join("unisoc").join(name);
+    let path = vector_path(name);
     std::fs::read(&path).unwrap_or_else(|why| panic!("the vector {} is needed: {why}", path.display()))
-}
-
-/// The flash of a module that has an identity.
-pub(crate) fn seed() -> String {
-    let path = vectors().join("unisoc/seed8910.bin.gz");
-    path.into_os_string().into_string().expect("a plain path")
 }
 
 /// A Python that can run the oracle; made once if nobody names one.
@@ -100,8 +111,8 @@ fn make_python() -> PathBuf {
     python
 }
 
-/// Emulators that run at once: more would only make each other late.
-static FREE: (Mutex<u32>, Condvar) = (Mutex::new(3), Condvar::new());
+/// Emulators that may be started now.
+static FREE: (Mutex<u32>, Condvar) = (Mutex::new(COURT.at_once), Condvar::new());
 
 /// The right to run one.
 struct Turn;
@@ -154,7 +165,7 @@ impl Oracle {
         let turn = Turn::take();
         let folder = TempDir::new().expect("a folder for the flash");
         let mut process = Command::new(python())
-            .arg(oracles().join("unisoc8910.py"))
+            .arg(oracles().join(COURT.program))
             .args(["--idle-s", "60", "--flash-out"])
             .arg(folder.path().join("flash.bin"))
             .arg("--log")
@@ -235,6 +246,12 @@ impl Oracle {
 
 impl Drop for Oracle {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("log.jsonl")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(20)..];
+            eprintln!("the oracle's journal ends with:\n{}", last.join("\n"));
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,0 +1,269 @@
+//! One module is written. Read from [`Session::run`] downwards, this is the protocol's page:
+//! specs/eigencomm-agentboot.md §3.5 and §4.6, §9 for a whole transcript.
+
+mod agent;
+mod burn;
+mod options;
+mod read;
+mod rom;
+
+use super::commands::{Command, patience};
+use super::link::{Link, Trouble};
+use super::map::RF_BACKUP;
+use super::plan::Plan;
+use super::{Settings, Transport};
+use crate::{Cause, Failure, Phase, Progress, Wire, WireError, Written};
+pub use options::{After, Keeper, Options, Pacing, Proof, Report};
+
+/// The phases of a session, in order.
+const ORDER: [Phase; 7] = [
+    Phase::Sync,
+    Phase::LoadHelper,
+    Phase::CheckChip,
+    Phase::Erase,
+    Phase::Write,
+    Phase::Verify,
+    Phase::Reset,
+];
+
+/// Writes a package to the module at the other end of `wire`, which must be in download mode: in its boot ROM, or
+/// with the plan's own agent running.
+///
+/// The module's RF and calibration data are handed to `keeper` before anything is erased. Nothing of them is
+/// written.
+///
+/// # Errors
+/// [`Failure`] with the phase, what was being done, what came back instead of the expected answer, and how much
+/// of the flash has been changed. After a failure that has changed flash the agent is left running, so that the
+/// next run needs no boot pin.
+pub fn write(
+    wire: &mut dyn Wire,
+    plan: &Plan,
+    options: &Options,
+    keeper: &mut dyn Keeper,
+) -> Result<Report, Failure> {
+    Session::new(wire, plan, options).finish(|session| session.run(keeper))
+}
+
+/// Reads the module's RF and calibration data: the CP flash from 0xC0000 to its end. The plan gives the agent;
+/// nothing of it is written.
+///
+/// # Errors
+/// [`Failure`].
+pub fn read_rf(wire: &mut dyn Wire, plan: &Plan, options: &Options) -> Result<Vec<u8>, Failure> {
+    let mut rf = Vec::new();
+    Session::new(wire, plan, options).finish(|session| {
+        session.start()?;
+        rf = session.read_rf()?;
+        session.part()
+    })?;
+    Ok(rf)
+}
+
+struct Session<'w, 'p> {
+    link: Link<'w>,
+    plan: &'p Plan,
+    options: &'p Options,
+    phase: Phase,
+    doing: String,
+    written: Written,
+    /// Bytes of images for flash that the module has acknowledged.
+    bytes: u64,
+    proof: Proof,
+    /// An agent is running, and in its command loop unless an image is being sent.
+    agent_runs: bool,
+    /// The agent in the module's RAM may not be the plan's, byte for byte.
+    agent_doubted: bool,
+    /// The agent answers BULK_READ, as far as we know.
+    bulk_reads: bool,
+    agent_noted: bool,
+}
+
+impl<'w, 'p> Session<'w, 'p> {
+    fn new(wire: &'w mut dyn Wire, plan: &'p Plan, options: &'p Options) -> Self {
+        Session {
+            link: Link::new(wire, options.pacing),
+            plan,
+            options,
+            phase: Phase::Clear,
+            doing: "checking the options".to_owned(),
+            written: Written::Nothing,
+            bytes: 0,
+            proof: Proof::AgentOnly,
+            agent_runs: false,
+            agent_doubted: false,
+            bulk_reads: true,
+            agent_noted: false,
+        }
+    }
+
+    /// Runs `work`, and states exactly what has become of the module.
+    fn finish(mut self, work: impl FnOnce(&mut Self) -> Result<(), Cause>) -> Result<Report, Failure> {
+        let ready = self.options.check();
+        match ready.and_then(|()| work(&mut self)) {
+            Ok(()) => Ok(Report {
+                written: self.written,
+                bytes: self.bytes,
+                proof: self.proof,
+            }),
+            Err(cause) => {
+                self.abandon(&cause);
+                Err(Failure {
+                    phase: self.phase,
+                    doing: self.doing,
+                    cause,
+                    written: self.written,
+                    log: self.link.log_lines(),
+                })
+            }
+        }
+    }
+
+    fn run(&mut self, keeper: &mut dyn Keeper) -> Result<(), Cause> {
+        self.start()?;
+        let rf = self.read_rf()?;
+        self.doing = "keeping the module's RF data".to_owned();
+        keeper
+            .keep(&rf)
+            .map_err(|why| Cause::NotKept(format!("the module's RF data cannot be kept: {why}")))?;
+        let plan = self.plan;
+        for burn in plan.burns() {
+            self.clear_rest(burn)?;
+        }
+        for burn in plan.burns() {
+            self.write_image(burn)?;
+        }
+        self.verify(&rf)?;
+        self.written = Written::Complete;
+        self.part()
+    }
+
+    /// From download mode to an agent in its command loop.
+    fn start(&mut self) -> Result<(), Cause> {
+        let agent = self.plan.agent(self.options.transport)?;
+        self.enter(Phase::Sync, "waiting for the module's boot ROM");
+        if self.find()? {
+            self.enter(Phase::LoadHelper, "loading the agent into RAM");
+            self.load_agent(agent)?;
+            self.start_agent()?;
+        }
+        self.helpers_are_loaded();
+        self.agent_runs = true;
+        self.enter(Phase::CheckChip, "asking the agent who it is");
+        if self.agent_doubted {
+            self.check_agent(agent)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that was written is read back, and what must survive is still there.
+    fn verify(&mut self, rf: &[u8]) -> Result<(), Cause> {
+        if !self.options.verify {
+            return Ok(());
+        }
+        self.enter(Phase::Verify, "reading back what was written");
+        let plan = self.plan;
+        for burn in plan.burns() {
+            self.compare_image(burn)?;
+        }
+        self.compare_rf(rf)?;
+        self.proof = if self.bulk_reads {
+            Proof::BulkRead
+        } else {
+            Proof::MemoryRead
+        };
+        Ok(())
+    }
+
+    /// Lets the module go. Whatever it does now, what was to be done is done.
+    fn part(&mut self) -> Result<(), Cause> {
+        if self.options.after == After::Stay {
+            return Ok(());
+        }
+        self.enter(Phase::Reset, "letting the module restart");
+        match self.reset() {
+            Err(Trouble::Fatal(cause @ Cause::Wire(WireError::Cancelled))) => Err(cause),
+            Err(Trouble::Fatal(Cause::Wire(WireError::Gone))) | Ok(()) => Ok(()),
+            Err(why) => {
+                let why = Cause::from(why);
+                self.link
+                    .note(&format!("{why}: if the module does not restart, power-cycle it"));
+                Ok(())
+            }
+        }
+    }
+
+    fn reset(&mut self) -> Result<(), Trouble> {
+        self.loop_sync(patience::SYNCS_BETWEEN_SILENCES)?;
+        self.link.ask(Command::SYS_RST, 0, &[], patience::RESET)
+    }
+
+    /// After a failure. A module whose flash is untouched is let go; one that is half-written keeps its agent, which
+    /// another run finds, while its boot ROM might want the boot pin. Source: §7.4.
+    fn abandon(&mut self, cause: &Cause) {
+        let reachable = self.agent_runs && !matches!(cause, Cause::Wire(_));
+        if !reachable {
+            return;
+        }
+        if matches!(self.written, Written::Partial { .. }) {
+            self.link
+                .note("the agent keeps running in the module: leave it powered and run again");
+        } else if self.options.after == After::Reset && self.reset().is_ok() {
+            self.link.note("the module has been reset");
+        }
+    }
+}
+
+/// Book-keeping.
+impl Session<'_, '_> {
+    /// What the agent is told.
+    fn settings(&self) -> Settings {
+        let settings = self.plan.settings(self.options.transport);
+        Settings {
+            agent_baud: self.options.agent_baud.unwrap_or(settings.agent_baud),
+            ..settings
+        }
+    }
+
+    fn is_uart(&self) -> bool {
+        self.options.transport == Transport::Uart
+    }
+
+    /// Phases only go forward.
+    fn enter(&mut self, phase: Phase, doing: &str) {
+        self.doing = doing.to_owned();
+        let place = |phase| ORDER.iter().position(|&other| other == phase);
+        if place(phase) > place(self.phase) {
+            self.phase = phase;
+            self.link.report(Progress::Phase(phase));
+        }
+    }
+
+    fn helpers_are_loaded(&mut self) {
+        if self.written == Written::Nothing {
+            self.written = Written::HelpersOnly;
+        }
+    }
+
+    /// A command that changes flash is about to be sent.
+    fn flash_changes(&mut self, image: &str) {
+        self.written = Written::Partial {
+            image: image.to_owned(),
+            bytes: self.bytes,
+        };
+    }
+
+    /// `done` of `total` bytes of an image for flash are acknowledged; `before` is the count without them.
+    fn image_bytes(&mut self, image: &str, before: u64, done: u64, total: u64) {
+        self.bytes = before + done;
+        if let Written::Partial { bytes, .. } = &mut self.written {
+            *bytes = self.bytes;
+        }
+        self.link.report(Progress::Bytes { image, done, total });
+    }
+
+    fn read_rf(&mut self) -> Result<Vec<u8>, Cause> {
+        self.doing = format!("reading the RF data at 0x{:x} of the CP flash", RF_BACKUP.start);
+        Ok(self.read(super::Flash::Cp, RF_BACKUP.start, RF_BACKUP.end - RF_BACKUP.start)?)
+    }
+}
