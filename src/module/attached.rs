@@ -30,7 +30,7 @@ pub struct Attached {
     pub ports: Vec<Port>,
     /// Serial interfaces that no driver has made a port of, while no other interface has their role.
     pub unbound: Vec<Unbound>,
-    /// The interfaces that raw USB can reach, in the order of the table, with or without a port; none on a virtual
+    /// The interfaces that raw USB can reach, the best for each role first, with or without a port; none on a virtual
     /// bus.
     #[serde(skip)]
     pub interfaces: Vec<(u8, Role)>,
@@ -164,6 +164,11 @@ impl Attached {
         let rank = |interface: u8| id.interfaces.iter().position(|(number, _)| *number == interface);
         ports.sort_by_key(|port| rank(port.interface).unwrap_or(usize::MAX));
         interfaces.sort_by_key(|(number, _)| rank(*number).unwrap_or(usize::MAX));
+        // Ports are bound at the control interface, which not every boot ROM has; the vendors' hosts take the one that
+        // carries the data. Source: specs/usb-and-hosts.md §1.2 [V].
+        if id.mode == Mode::Download {
+            interfaces.reverse();
+        }
         portless.retain(|unbound| !ports.iter().any(|port| port.role == Some(unbound.role)));
         Some(Attached {
             topology: entry.topology,
@@ -296,6 +301,37 @@ mod tests {
     fn the_data_interface_of_a_cdc_port_is_not_missing() {
         let entry = device(0x2ecc, 0x3004, &[(0, Some("/dev/ttyACM0")), (1, None)]);
         assert!(Attached::from_usb(entry).unwrap().unbound.is_empty());
+    }
+
+    #[test]
+    fn raw_usb_takes_the_data_interface_and_knows_whose_port_goes_away() {
+        let module =
+            Attached::from_usb(device(0x2ecc, 0x3004, &[(0, Some("/dev/ttyACM0")), (1, None)])).unwrap();
+        let named = |transport| module.best_address(transport).unwrap().to_string();
+        assert_eq!(named(Transport::Auto), "/dev/ttyACM0");
+        assert_eq!(named(Transport::Usb), "usb:1-4.2#if1");
+        let Some(Address::Usb(usb)) = module.best_address(Transport::Usb) else {
+            panic!("no raw USB");
+        };
+        assert_eq!(usb.tty, Some("/dev/ttyACM0".into()));
+        let rom = Attached::from_usb(device(0x1782, 0x4d16, &[(0, None), (1, None)])).unwrap();
+        assert_eq!(rom.best_address(Transport::Tty), None);
+        assert_eq!(
+            rom.best_address(Transport::Auto).unwrap().to_string(),
+            "usb:1-4.2#if1"
+        );
+    }
+
+    #[test]
+    fn each_role_goes_its_own_way() {
+        let entry = device(0x2c7c, 0x6001, &[(3, None), (5, Some("/dev/ttyACM0")), (6, None)]);
+        let module = Attached::from_usb(entry).unwrap();
+        let way = |role| module.address(role, Transport::Auto).map(|it| it.to_string());
+        assert_eq!(way(Role::At).as_deref(), Some("usb:1-4.2#if3"));
+        assert_eq!(way(Role::Repl).as_deref(), Some("/dev/ttyACM0"));
+        assert_eq!(way(Role::Modem), None);
+        let virtually = module.on(&Bus::Virtual("/tmp".into()));
+        assert_eq!(virtually.address(Role::At, Transport::Auto), None);
     }
 
     #[test]
