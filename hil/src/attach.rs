@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use qpyflash_virtual::{
-    AsrModule, AsrModuleBuilder, AtOptions, Fault, LinkModel, Mode, Platform, ReplOptions, UnisocChip,
-    UnisocModule, UnisocModuleBuilder, Variant, VirtualBus, VirtualModule, VirtualModuleBuilder,
+    AsrModule, AsrModuleBuilder, AtOptions, EigencommModule, EigencommModuleBuilder, Fault, LinkModel, Mode,
+    Platform, ReplOptions, RunShape, UnisocChip, UnisocModule, UnisocModuleBuilder, Variant, VirtualBus,
+    VirtualModule, VirtualModuleBuilder, WayIn,
 };
 
 /// How soon Ctrl-C is noticed.
@@ -35,7 +36,8 @@ pub struct Arguments {
     /// Revision of the firmware that runs [default: QuecPython of a module of that platform]
     #[arg(long, value_name = "REV", conflicts_with = "blank")]
     revision: Option<String>,
-    /// Without firmware: an ASR module crash-loops, a Unisoc module stays in its boot ROM
+    /// Without firmware: an ASR module crash-loops, a Unisoc module stays in its boot ROM, an Eigencomm module is dead
+    /// unless its boot pin is held
     #[arg(long)]
     blank: bool,
     /// Speed of the line
@@ -44,12 +46,28 @@ pub struct Arguments {
     /// Turn-round time of the module, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     turn_round: u64,
-    /// Speed of erasing and programming, in bytes per second [default: at once]
+    /// Speed of erasing and programming, in bytes per second [default: at once]; an Eigencomm module takes its own time
+    /// whatever the rate
     #[arg(long, value_name = "RATE")]
     programming: Option<u64>,
     /// Is in download mode from the start
     #[arg(long)]
     in_download: bool,
+    /// The boot pin is held, for good
+    #[arg(long)]
+    boot_pin: bool,
+    /// Is attached by a UART adapter instead of its own USB; Eigencomm only
+    #[arg(long)]
+    uart: bool,
+    /// Has CDC-ACM ports in run mode, as the firmware of 2021; Eigencomm only
+    #[arg(long)]
+    cdc_acm: bool,
+    /// Which AT command leads to download mode; Eigencomm only
+    #[arg(long, value_enum, default_value_t = Way::Qdownload)]
+    way_in: Way,
+    /// Refuses what a real module lets pass and that harms it; Eigencomm only
+    #[arg(long)]
+    strict: bool,
     /// Stays in download mode after a write, until it is attached again; ASR only
     #[arg(long)]
     stays_in_download: bool,
@@ -63,7 +81,8 @@ pub struct Arguments {
     #[arg(long)]
     repl_locked: bool,
     /// A fault, as in `flash@3=refuse:no room`, `data:4096@2=power-loss`, `programming=slow:2500`, and on Unisoc
-    /// modules `fdl2.erase=nak:97`, `fdl1.midst@2=lose-reply`; repeatable
+    /// modules `fdl2.erase=nak:97`, `fdl1.midst@2=lose-reply`, on Eigencomm modules `ec.rom.sync=ignore-syncs:3`,
+    /// `ec.lpc.burn-one=nak:98`, `ec.ag.done@2=lose-reply`; repeatable
     #[arg(long, value_name = "POINT@NTH=EFFECT")]
     fault: Vec<Fault>,
 }
@@ -73,6 +92,14 @@ enum Kind {
     Asr,
     Unisoc8910,
     Unisoc8850,
+    Eigencomm,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Way {
+    Qdownload,
+    Ecrst,
+    BootPin,
 }
 
 impl Kind {
@@ -81,6 +108,7 @@ impl Kind {
             Kind::Asr => "EC600NCNLAR03A07M08_OCPU_QPY",
             Kind::Unisoc8910 => "EC600UCNLBR03A01M08_OCPU_QPY",
             Kind::Unisoc8850 => "EC800GCNLDR01A01M04_OCPU_QPY",
+            Kind::Eigencomm => "EC600ECNLCR01A01M04_OCPU_QPY",
         }
     }
 }
@@ -108,6 +136,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Kind::Asr => hold(&arguments.asr().attach(&bus)?, &interrupted),
         Kind::Unisoc8910 => hold(&arguments.unisoc(UnisocChip::Uis8910).attach(&bus)?, &interrupted),
         Kind::Unisoc8850 => hold(&arguments.unisoc(UnisocChip::Uis8850).attach(&bus)?, &interrupted),
+        Kind::Eigencomm => hold(&arguments.eigencomm().attach(&bus)?, &interrupted),
     }
     Ok(())
 }
@@ -162,6 +191,32 @@ impl Arguments {
         }
     }
 
+    fn eigencomm(&self) -> EigencommModuleBuilder {
+        let builder = if self.blank {
+            EigencommModule::blank()
+        } else {
+            EigencommModule::builder(self.revision())
+        };
+        let mut builder = self.common(builder).way_in(match self.way_in {
+            Way::Qdownload => WayIn::Qdownload,
+            Way::Ecrst => WayIn::EcrstOnly,
+            Way::BootPin => WayIn::BootPinOnly,
+        });
+        if self.cdc_acm {
+            builder = builder.run_shape(RunShape::CdcAcm);
+        }
+        if self.uart {
+            builder = builder.over_uart();
+        }
+        if self.strict {
+            builder = builder.strict();
+        }
+        if self.programming.is_some() {
+            builder = builder.realistic_times();
+        }
+        builder
+    }
+
     fn common<P: Platform>(&self, builder: VirtualModuleBuilder<P>) -> VirtualModuleBuilder<P> {
         let turn_round = Duration::from_millis(self.turn_round);
         let mut builder = builder
@@ -175,6 +230,9 @@ impl Arguments {
                 running_script: self.script,
                 locked: self.repl_locked,
             });
+        if self.boot_pin {
+            builder = builder.boot_pin();
+        }
         if self.in_download {
             builder = builder.starts_in_download();
         }

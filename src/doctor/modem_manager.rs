@@ -8,7 +8,7 @@ use crate::module::{Attached, Bus, Mode};
 const CHECK: &str = "modem-manager";
 const PROGRAM: &str = "ModemManager";
 
-/// The property that keeps it away. Source: specs/usb-and-hosts.md §3.2 [V].
+/// The property that keeps it away. Source: specs/usb-and-hosts.md §3.2 \[V\].
 const IGNORE: &str = "E:ID_MM_DEVICE_IGNORE=1";
 
 pub fn check(host: &Host, seen: &Seen) -> Vec<Finding> {

@@ -14,7 +14,7 @@ use crate::gate::{self, Backup, Claim, WritePermit};
 use crate::identity::{self, Identity, IdentityError};
 use crate::link::{Address, Line, Owner, Settings, open_patiently};
 use crate::module::usb_ids::Role;
-use crate::module::{self, Mode, Module, virtual_bus_name};
+use crate::module::{self, Inhibited, Mode, Module, virtual_bus_name};
 
 /// How long a busy or forbidden port is tried again before a run begins. A listener that probes a fresh port lets
 /// go of it within some seconds, and a person should hear soon that a terminal is still open.
@@ -28,6 +28,8 @@ pub(super) struct Cleared {
     pub asked: Option<Asked>,
     /// Held until the run ends, so that no second run steps in.
     pub owner: Owner,
+    /// Keeps ModemManager off until the run ends.
+    pub inhibited: Option<Inhibited>,
 }
 
 /// Reads and validates the file.
@@ -59,6 +61,7 @@ pub(super) fn clear(
     let owner = own(&module)?;
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
+    let inhibited = keep_off_others(&module, events, outcome);
     if let Plan::Eigencomm(plan) = package.plan() {
         super::eigencomm::check_agent(plan, module.attached.is_none())?;
     }
@@ -69,7 +72,6 @@ pub(super) fn clear(
         carrier.words()
     ));
     outcome.transport = Some(carrier);
-    warn_of_disturbance(&module, events, outcome);
 
     let in_download_mode = is_in_download_mode(&module, request.before)?;
     let mut asked = None;
@@ -94,6 +96,7 @@ pub(super) fn clear(
             module,
             asked,
             owner,
+            inhibited,
         }),
         Err(refused) => {
             if let Some(asked) = asked {
@@ -116,12 +119,24 @@ pub(super) fn clear_on_paper(
         .map_err(|error| Error { slot: None, ..error })
 }
 
-/// A program that probes a port in the middle of a write can ruin it: a person should know before it begins.
-fn warn_of_disturbance(module: &Module, events: &mut Events, outcome: &mut Outcome) {
-    let attached = module.attached.as_ref();
-    if let Some(found) = attached.and_then(|attached| disturbance(&Host::this(), attached)) {
-        let remedy = found.remedy.unwrap_or_default();
-        outcome.warn(format!("{}; {remedy}", found.text), events);
+/// A program that probes a port in the middle of a write can ruin it: it is kept off while the run lasts, or a person
+/// knows before it begins.
+fn keep_off_others(module: &Module, events: &mut Events, outcome: &mut Outcome) -> Option<Inhibited> {
+    let attached = module.attached.as_ref()?;
+    let found = disturbance(&Host::this(), attached)?;
+    match Inhibited::begin(&attached.topology) {
+        Ok(inhibited) => {
+            events.note(format!("{}; it leaves it alone while this run lasts", found.text));
+            Some(inhibited)
+        }
+        Err(why) => {
+            let remedy = found.remedy.unwrap_or_default();
+            outcome.warn(
+                format!("{} (it cannot be kept off: {why}); {remedy}", found.text),
+                events,
+            );
+            None
+        }
     }
 }
 

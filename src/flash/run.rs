@@ -33,6 +33,7 @@ pub(super) fn run(
         module,
         asked,
         owner: _owner,
+        inhibited: _inhibited,
     } = cleared;
     let watch = Watch::begin(module.topology())?;
     let port = match request.before {

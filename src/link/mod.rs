@@ -208,6 +208,7 @@ pub fn open_patiently(
     cancel: &Cancel,
 ) -> Result<Box<dyn Pipe>, OpenError> {
     let deadline = Instant::now() + patience;
+    let mut first = true;
     loop {
         let opened = match address {
             Address::Tty(node) => Serial::open(node, baud).map(|serial| Box::new(serial) as Box<dyn Pipe>),
@@ -217,8 +218,10 @@ pub fn open_patiently(
             Ok(pipe) => return Ok(pipe),
             Err(error @ OpenError::NotAPort(_)) => return Err(error),
             Err(_) if cancel.is_set() => return Err(OpenError::Cancelled(address.to_string())),
-            Err(error) if Instant::now() >= deadline => return Err(error.explained()),
+            // Linux itself waits up to 5 s for a tty that is in use elsewhere, and then calls it busy.
+            Err(error) if !first && Instant::now() >= deadline => return Err(error.explained()),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
+        first = false;
     }
 }

@@ -1,10 +1,12 @@
 //! Which modules are attached, where, and in which mode. Where a module is, never what it is.
 
 mod attached;
+mod dbus;
 mod download_mode;
 mod find;
 mod follow;
 mod host;
+mod inhibit;
 mod inventory;
 mod settling;
 mod sysfs;
@@ -21,6 +23,7 @@ pub use download_mode::{
 };
 pub use find::{Module, find};
 pub use follow::{Change, Follower, follow};
+pub use inhibit::Inhibited;
 pub use inventory::{Inventory, Listed, Other, inventory};
 #[cfg(target_os = "linux")]
 pub(crate) use sysfs::device as sysfs_device;

@@ -144,7 +144,7 @@ pub struct UsbId {
     /// The pad that leads into download mode, where its level is known.
     pub boot_pads: &'static [BootPad],
     /// A module may sit in download mode after a complete write until its supply has been taken away: that is a
-    /// known end and no failure. Source: specs/usb-and-hosts.md §2.1 [V].
+    /// known end and no failure. Source: specs/usb-and-hosts.md §2.1 \[V\].
     pub power_cycle_after_write: bool,
 }
 
@@ -177,7 +177,7 @@ const UNISOC_8910_PADS: &[BootPad] = &[BootPad {
     action: "pull pin 55 to pin 76 (VDD_EXT, 1.8 V) through 4.7 kΩ",
     mark: Vendor,
 }];
-/// Source: specs/eigencomm-agentboot.md §1.3 [V].
+/// Source: specs/eigencomm-agentboot.md §1.3 \[V\].
 const EIGENCOMM_PADS: &[BootPad] = &[BootPad {
     series: "EC600E and EC800E",
     action: "connect the pad USB_BOOT to VDD_EXT (1.8 V); a board must bring it out",
@@ -290,7 +290,7 @@ pub const TABLE: &[UsbId] = &[
 ];
 
 /// UART adapters that boards carry in front of a module: the host sees the adapter's id, never the module's.
-/// Source: specs/usb-and-hosts.md §1.1 [2].
+/// Source: specs/usb-and-hosts.md §1.1 \[2\].
 pub const UART_ADAPTERS: &[(u16, u16)] = &[
     (0x1a86, 0x55d2),
     (0x1a86, 0x7523),
@@ -298,7 +298,7 @@ pub const UART_ADAPTERS: &[(u16, u16)] = &[
     (0x04e2, 0x1411),
 ];
 
-/// Adapters that brltty takes for a braille display, until version 6.5. Source: specs/usb-and-hosts.md §3.2 [2].
+/// Adapters that brltty takes for a braille display, until version 6.5. Source: specs/usb-and-hosts.md §3.2 \[2\].
 pub const TAKEN_BY_BRLTTY: &[(u16, u16)] = &[(0x1a86, 0x7523), (0x10c4, 0xea60), (0x0403, 0x6001)];
 
 /// Looks an id up.
@@ -316,8 +316,8 @@ impl UsbId {
     }
 
     /// What makes the kernel take an id that no driver lists, until the next start of the host. The class keeps
-    /// `option` off the network interfaces. Source: specs/usb-and-hosts.md §3.1 [2]; of an id whose driver is unknown
-    /// §1.2 [V].
+    /// `option` off the network interfaces. Source: specs/usb-and-hosts.md §3.1 \[2\]; of an id whose driver is unknown
+    /// §1.2 \[V\].
     pub fn new_id_command(&self) -> String {
         let (module, class, file) = match self.driver {
             Driver::Unknown => ("usbserial", "", "/sys/bus/usb-serial/drivers/generic/new_id"),

@@ -31,12 +31,17 @@ impl Bench {
     /// A bus with nothing on it, and [`firmware`] in a file `fw.zip`.
     pub fn new() -> Bench {
         static PUBLIC: LazyLock<Vec<u8>> = LazyLock::new(|| firmware().public_zip(NAME).unwrap());
-        let bench = Bench {
-            bus: VirtualBus::temporary().unwrap(),
-            folder: TempDir::with_prefix("qpyflash-files-").unwrap(),
-        };
+        let bench = Bench::bare();
         bench.file("fw.zip", &*PUBLIC);
         bench
+    }
+
+    /// A bus with nothing on it, and no file.
+    pub fn bare() -> Bench {
+        Bench {
+            bus: VirtualBus::temporary().unwrap(),
+            folder: TempDir::with_prefix("qpyflash-files-").unwrap(),
+        }
     }
 
     pub fn path(&self) -> &Path {

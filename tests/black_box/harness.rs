@@ -34,6 +34,12 @@ const AT_ONCE: usize = 8;
 /// Tests every case, several at once, and names those that failed.
 #[track_caller]
 pub fn each<C: Sync + Debug>(cases: &[C], test: impl Fn(&C) + Sync) {
+    each_of(AT_ONCE, cases, test);
+}
+
+/// The same, so many at once.
+#[track_caller]
+pub fn each_of<C: Sync + Debug>(at_once: usize, cases: &[C], test: impl Fn(&C) + Sync) {
     let (next, test) = (AtomicUsize::new(0), &test);
     let work = || {
         let mut failed = Vec::new();
@@ -45,7 +51,7 @@ pub fn each<C: Sync + Debug>(cases: &[C], test: impl Fn(&C) + Sync) {
         failed
     };
     let failed: Vec<String> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE.min(cases.len())).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..at_once.min(cases.len())).map(|_| scope.spawn(work)).collect();
         workers
             .into_iter()
             .flat_map(|worker| worker.join().unwrap())

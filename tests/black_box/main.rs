@@ -16,6 +16,7 @@ mod faults;
 mod harness;
 mod hosts;
 mod interrupts;
+mod matrix;
 mod neighbours;
 mod output;
 mod packages;

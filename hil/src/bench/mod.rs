@@ -13,6 +13,7 @@
 //! bytes are stuffed, of the real SDK's `flasher.img` 0.8 %.
 
 mod codec;
+mod eigencomm;
 mod figure;
 mod floor;
 mod greeting;
@@ -54,18 +55,20 @@ enum Group {
     Line,
     Greeting,
     Unisoc,
+    Eigencomm,
     Memory,
 }
 
 /// A measurement of one group; the flag asks for less of it.
 type Bench = fn(bool) -> Outcome<Vec<Figure>>;
 
-const BENCHES: [(Group, Bench); 6] = [
+const BENCHES: [(Group, Bench); 7] = [
     (Group::Codec, codec::measure),
     (Group::Host, host::measure),
     (Group::Line, line::measure),
     (Group::Greeting, greeting::measure),
     (Group::Unisoc, unisoc::measure),
+    (Group::Eigencomm, eigencomm::measure),
     (Group::Memory, memory::measure),
 ];
 

@@ -14,6 +14,8 @@ pub(crate) struct Afflictions {
     /// Never says a byte again.
     pub mute: bool,
     pub manners: Manners,
+    /// Only the answer before was to drip.
+    dripped: bool,
     ending: Option<(Instant, Ending)>,
 }
 
@@ -72,7 +74,14 @@ impl Afflictions {
         if self.mute || self.ended(now).is_some() {
             return;
         }
+        if std::mem::take(&mut self.dripped) {
+            self.manners.dripping = false;
+        }
         match self.answering.take() {
+            Some(Effect::SplitReply) => {
+                (self.dripped, self.manners.dripping) = (!self.manners.dripping, true);
+                out.say_after(now, delay, frame);
+            }
             Some(Effect::LoseReply) => {}
             Some(Effect::DuplicateReply) => out.say_after(now, delay, [frame, frame].concat()),
             Some(Effect::CorruptReply) => out.say_after(now, delay, flip_one_bit(frame)),
@@ -104,6 +113,17 @@ fn flip_one_bit(frame: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn splits_one_answer_and_not_the_next() {
+        let (mut afflictions, mut out, now) = (Afflictions::default(), Outbox::default(), Instant::now());
+        for (effect, drips) in [(Some(Effect::SplitReply), true), (None, false)] {
+            afflictions.befall(effect);
+            afflictions.answer(b"OKAY", |_| None, Duration::ZERO, now, &mut out);
+            assert_eq!(afflictions.manners.dripping, drips);
+        }
+        assert_eq!(out.ready(now), b"OKAYOKAY");
+    }
 
     #[test]
     fn flips_exactly_one_bit_and_no_flag() {

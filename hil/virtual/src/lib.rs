@@ -11,13 +11,16 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use qpyflash_virtual::{AsrModule, Mode, UnisocChip, UnisocModule, VirtualBus};
+//! use qpyflash_virtual::{AsrModule, EigencommModule, Mode, UnisocChip, UnisocModule, VirtualBus};
 //!
 //! let bus = VirtualBus::temporary()?;
 //! let module = AsrModule::builder("EC600NCNLAR03A07M08_OCPU_QPY").attach(&bus)?;
 //! module.wait_for_mode(Mode::Run, Duration::from_secs(5))?;
 //! let other = UnisocModule::builder(UnisocChip::Uis8910, "EC600UCNLBR03A01M08_OCPU_QPY")
 //!     .topology("1-4.3")
+//!     .attach(&bus)?;
+//! let third = EigencommModule::builder("EC600ECNLCR01A01M04_OCPU_QPY")
+//!     .topology("1-4.4")
 //!     .attach(&bus)?;
 //! // Start the host program with `bus.environment()` set, and look at `module.flash()` afterwards.
 //! # Ok::<(), Box<dyn std::error::Error>>(())

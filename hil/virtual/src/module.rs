@@ -193,6 +193,11 @@ impl<P: Platform> VirtualModule<P> {
         self.reached(reached, format!("running {revision}"), within)
     }
 
+    /// Whether every fault that it was given has struck.
+    pub fn faults_have_struck(&self) -> bool {
+        self.shared.state().faults.have_struck()
+    }
+
     fn reached(&self, reached: bool, wanted: String, within: Duration) -> Result<(), Timeout> {
         let state = self.shared.state();
         let (topology, trouble) = (self.topology.clone(), state.trouble.clone());

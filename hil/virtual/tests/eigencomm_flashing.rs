@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use client::{Client, PATIENCE};
 use dlboot::stages::{NEW, REVISION, builder, generated, in_lpc, in_rom, read};
-use dlboot::{AG, DL, FLEX_ID, Host, LPC, QUIET, Said, WRONG_STATE, burn_header, header};
+use dlboot::{AG, DL, FLEX_ID, Host, LPC, QUIET, Said, WRONG_STATE, burn_header, header, hex};
 use qpyflash_virtual::{
-    EigencommModule, EigencommPackage, FlashChip, Mode, Role, RunShape, Scale, VirtualBus, WayIn,
+    EigencommFlash, EigencommModule, EigencommPackage, FlashChip, Mode, Role, RunShape, Scale, VirtualBus,
+    WayIn,
 };
 
 const PLENTY: Duration = Duration::from_secs(60);
@@ -30,6 +31,23 @@ fn assert_written(module: &EigencommModule, package: &EigencommPackage, calibrat
     assert_eq!(flash.calibration().map(<[u8]>::to_vec), *calibration);
 }
 
+/// Whether every sector that no region of the package touches is what it was.
+fn assert_untouched_elsewhere(module: &EigencommModule, before: &EigencommFlash, package: &EigencommPackage) {
+    let (flash, regions) = (module.flash(), package.expected_regions());
+    let is_touched = |chip: FlashChip, sector: usize| {
+        let of_chip = regions.iter().filter(|region| region.1 == chip);
+        let mut ends = of_chip.map(|region| (region.2 as usize, region.2 as usize + region.3.len()));
+        ends.any(|(start, end)| start < sector + 0x1000 && sector < end)
+    };
+    for chip in [FlashChip::Ap, FlashChip::Cp] {
+        let (now, then) = (flash.bytes(chip), before.bytes(chip));
+        let sectors = (0..now.len()).step_by(0x1000);
+        let changed = sectors.filter(|at| now[*at..at + 0x1000] != then[*at..at + 0x1000]);
+        let wrong: Vec<_> = changed.filter(|at| !is_touched(chip, *at)).collect();
+        assert_eq!(wrong, Vec::<usize>::new(), "{chip:?}");
+    }
+}
+
 fn writes(package: &EigencommPackage) {
     let (_bus, module, mut host) = in_rom(builder().strict());
     let before = module.flash();
@@ -40,19 +58,7 @@ fn writes(package: &EigencommPackage) {
     module.wait_for_revision(package.revision(), PLENTY).unwrap();
     assert_written(&module, package, &before.calibration().map(<[u8]>::to_vec));
     assert_eq!(module.violations(), Vec::<String>::new());
-    // Nothing else has changed: between the images, the areas and the sectors around them.
-    let mut expected = before.clone();
-    let _ = &mut expected;
-    let outside = [
-        (FlashChip::Ap, 0x3C_C000, 0x4000),
-        (FlashChip::Cp, 0xC_D000, 0x3_3000),
-    ];
-    for (chip, at, length) in outside {
-        assert_eq!(
-            module.flash().region(chip, at, length),
-            before.region(chip, at, length)
-        );
-    }
+    assert_untouched_elsewhere(&module, &before, package);
 }
 
 #[test]
@@ -65,122 +71,68 @@ fn takes_a_package_of_realistic_size_with_three_files() {
     writes(&EigencommPackage::generate("EC800ECNLCR02A01M04_OCPU_QPY", Scale::Realistic).with_file_count(3));
 }
 
+/// The transcript of specs/eigencomm-agentboot.md §9, steps 1 to 12 and 14 to 32.
+const TRANSCRIPT: &str = "
+H 00D3022B 00D3022B                       M 00D3022B
+H 2000CD32 00000000                       M 2000CD32000C 00000002 01000000 02262120
+H 2100CD32 00000000                       M 2100CD320004 484D4954
+H 2200CD32 00000000                       M 2200CD320000
+H 3100CD32 04000000 10010000              M 3100CD320004 10010000
+H 3200CD32 10010000 {agent header} AF260000     M 3201CD320000
+H 3A00CD32 00000000                       M 3A00CD320000
+H 00D3022B 00D3022B                       M 00D3022B
+H 2000CD32 00000000                       M 2000CD32000C 00000002 01000000 02262120
+H 2100CD32 00000000                       M 2100CD320004 494D424F
+H 2200CD32 00000000                       M 2200CD320000
+H 3100CD32 04000000 30000000              M 3100CD320004 30000000
+H 3200CD32 30000000 {agent} C9110000      M 3201CD320000
+H 3A00CD32 00000000                       M 3A00CD320000
+H CDD3022B CDD3022B                       M CDD3022B
+H 42004CB3 0400009E 49584C46 9F766891     M 42004CB30000 08AD88E5
+H AAD3022B AAD3022B                       M
+H AAD3022B AAD3022B                       M AAD3022B
+H 2000CD32 00000000 B35BC3EA              M 2000CD32000C 01000001 01000000 11262120 A0E0EF9C
+H 2100CD32 00000000 2D5B6926              M 2100CD320004 484D4954 254F9503
+H 2200CD32 00000000 CE5CE6A8              M 2200CD320000 BB026E58
+H 3100CD32 0400009E 10010000 13E24EAC     M 3100CD320004 10010000 85FCBF1E
+H 3200CD32 1001008E {image header} 1505FFBB     M 3201CD320000 9029D866
+H 3A00CD32 00000000 5076B807              M 3A00CD320000 4D82EBB7
+H AAD3022B AAD3022B                       M AAD3022B
+H 2000CD32 00000000 B35BC3EA              M 2000CD32000C 01000001 01000000 11262120 A0E0EF9C
+H 2100CD32 00000000 2D5B6926              M 2100CD320004 49584C46 D6CC0A2F
+H 2200CD32 00000000 CE5CE6A8              M 2200CD320000 BB026E58
+H 3100CD32 0400009E 40000000 86878166     M 3100CD320004 40000000 109970D4
+H 3200CD32 40000031 {image} DFE9F91D      M 3201CD320000 9029D866
+H 3A00CD32 00000000 5076B807              M 3A00CD320000 4D82EBB7
+H 44004CB3 00000000 ADAB08E7              M 44004CB30004 00000000 F3EBF4EE
+H CDD3022B CDD3022B                       M CDD3022B
+H 21004CB3 08000025 10000000 0000B000 FE8A0BBA  M 21004CB30010 000102030405060708090A0B0C0D0E0F 59F9F5E8
+H AA004CB3 00000000 FE9C5271              M AA004CB30008 5A7A5A7A5A7A5A7A A5E8989A";
+
 #[test]
 fn answers_the_transcript_of_the_specification_byte_for_byte() {
     let (_bus, module, mut host) = in_rom(builder().any_agent());
-    let hex = |text: &str| -> Vec<u8> {
-        let digits: Vec<_> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
-        digits
-            .chunks(2)
-            .map(|pair| (pair[0] << 4 | pair[1]) as u8)
-            .collect()
+    let (agent, image): (Vec<u8>, Vec<u8>) = ((0x40..0x70).collect(), (0..0x40).collect());
+    let known = [
+        ("{agent header}", header(b"IMBO", 0, &agent, 921_600, 1)),
+        ("{agent}", agent),
+        ("{image header}", header(FLEX_ID, 0x30_0000, &image, 0, 0)),
+        ("{image}", image),
+    ];
+    let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let fill = |text: &str| {
+        let filled = known.iter().fold(text.to_owned(), |text, (name, bytes)| {
+            text.replace(name, &digits(bytes))
+        });
+        hex(&filled)
     };
-    let agent: Vec<u8> = (0x40..0x70).collect();
-    let image: Vec<u8> = (0..0x40).collect();
-    let join = |parts: &[&[u8]]| parts.concat();
-    let mut say = |sent: &[u8], wanted: &str| {
-        host.client.send(sent).unwrap();
-        let wanted = hex(wanted);
+    for line in TRANSCRIPT.lines().filter_map(|line| line.strip_prefix('H')) {
+        let (sent, wanted) = line.split_once('M').unwrap();
+        let wanted = fill(wanted);
+        host.client.send(&fill(sent)).unwrap();
         let within = if wanted.is_empty() { QUIET } else { PATIENCE };
-        let count = wanted.len().max(1);
-        assert_eq!(host.bytes(count, within), wanted, "after {sent:02X?}");
-    };
-    // Step 1 to 7.
-    let info = |say: &mut dyn FnMut(&[u8], &str), wanted: &str| {
-        say(
-            &hex("20 00 CD 32 00 00 00 00"),
-            "20 00 CD 32 00 0C 00 00 00 02 01 00 00 00 02 26 21 20",
-        );
-        say(&hex("21 00 CD 32 00 00 00 00"), wanted);
-        say(&hex("22 00 CD 32 00 00 00 00"), "22 00 CD 32 00 00");
-    };
-    say(&hex("00 D3 02 2B 00 D3 02 2B"), "00 D3 02 2B");
-    info(&mut say, "21 00 CD 32 00 04 48 4D 49 54");
-    say(
-        &hex("31 00 CD 32 04 00 00 00 10 01 00 00"),
-        "31 00 CD 32 00 04 10 01 00 00",
-    );
-    let head = header(b"IMBO", 0, &agent, 921_600, 1);
-    say(
-        &join(&[&hex("32 00 CD 32 10 01 00 00"), &head, &hex("AF 26 00 00")]),
-        "32 01 CD 32 00 00",
-    );
-    say(&hex("3A 00 CD 32 00 00 00 00"), "3A 00 CD 32 00 00");
-    // Step 8 to 12.
-    say(&hex("00 D3 02 2B 00 D3 02 2B"), "00 D3 02 2B");
-    info(&mut say, "21 00 CD 32 00 04 49 4D 42 4F");
-    say(
-        &hex("31 00 CD 32 04 00 00 00 30 00 00 00"),
-        "31 00 CD 32 00 04 30 00 00 00",
-    );
-    say(
-        &join(&[&hex("32 00 CD 32 30 00 00 00"), &agent, &hex("C9 11 00 00")]),
-        "32 01 CD 32 00 00",
-    );
-    say(&hex("3A 00 CD 32 00 00 00 00"), "3A 00 CD 32 00 00");
-    // Step 14 to 20.
-    let ag_info = |say: &mut dyn FnMut(&[u8], &str), wanted: &str| {
-        say(
-            &hex("20 00 CD 32 00 00 00 00 B3 5B C3 EA"),
-            "20 00 CD 32 00 0C 01 00 00 01 01 00 00 00 11 26 21 20 A0 E0 EF 9C",
-        );
-        say(&hex("21 00 CD 32 00 00 00 00 2D 5B 69 26"), wanted);
-        say(
-            &hex("22 00 CD 32 00 00 00 00 CE 5C E6 A8"),
-            "22 00 CD 32 00 00 BB 02 6E 58",
-        );
-    };
-    say(&hex("CD D3 02 2B CD D3 02 2B"), "CD D3 02 2B");
-    say(
-        &hex("42 00 4C B3 04 00 00 9E 49 58 4C 46 9F 76 68 91"),
-        "42 00 4C B3 00 00 08 AD 88 E5",
-    );
-    say(&hex("AA D3 02 2B AA D3 02 2B"), "");
-    say(&hex("AA D3 02 2B AA D3 02 2B"), "AA D3 02 2B");
-    ag_info(&mut say, "21 00 CD 32 00 04 48 4D 49 54 25 4F 95 03");
-    // Step 21 to 23.
-    say(
-        &hex("31 00 CD 32 04 00 00 9E 10 01 00 00 13 E2 4E AC"),
-        "31 00 CD 32 00 04 10 01 00 00 85 FC BF 1E",
-    );
-    let flex = header(FLEX_ID, 0x30_0000, &image, 0, 0);
-    say(
-        &join(&[&hex("32 00 CD 32 10 01 00 8E"), &flex, &hex("15 05 FF BB")]),
-        "32 01 CD 32 00 00 90 29 D8 66",
-    );
-    say(
-        &hex("3A 00 CD 32 00 00 00 00 50 76 B8 07"),
-        "3A 00 CD 32 00 00 4D 82 EB B7",
-    );
-    // Step 24 to 29.
-    say(&hex("AA D3 02 2B AA D3 02 2B"), "AA D3 02 2B");
-    ag_info(&mut say, "21 00 CD 32 00 04 49 58 4C 46 D6 CC 0A 2F");
-    say(
-        &hex("31 00 CD 32 04 00 00 9E 40 00 00 00 86 87 81 66"),
-        "31 00 CD 32 00 04 40 00 00 00 10 99 70 D4",
-    );
-    say(
-        &join(&[&hex("32 00 CD 32 40 00 00 31"), &image, &hex("DF E9 F9 1D")]),
-        "32 01 CD 32 00 00 90 29 D8 66",
-    );
-    say(
-        &hex("3A 00 CD 32 00 00 00 00 50 76 B8 07"),
-        "3A 00 CD 32 00 00 4D 82 EB B7",
-    );
-    say(
-        &hex("44 00 4C B3 00 00 00 00 AD AB 08 E7"),
-        "44 00 4C B3 00 04 00 00 00 00 F3 EB F4 EE",
-    );
-    // Step 30 to 32.
-    say(&hex("CD D3 02 2B CD D3 02 2B"), "CD D3 02 2B");
-    say(
-        &hex("21 00 4C B3 08 00 00 25 10 00 00 00 00 00 B0 00 FE 8A 0B BA"),
-        "21 00 4C B3 00 10 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F 59 F9 F5 E8",
-    );
-    say(
-        &hex("AA 00 4C B3 00 00 00 00 FE 9C 52 71"),
-        "AA 00 4C B3 00 08 5A 7A 5A 7A 5A 7A 5A 7A A5 E8 98 9A",
-    );
+        assert_eq!(host.bytes(wanted.len().max(1), within), wanted, "after {sent}");
+    }
     module.wait_for_revision(REVISION, PATIENCE).unwrap();
     assert_eq!(module.violations(), Vec::<String>::new());
 }
@@ -218,8 +170,8 @@ fn at_commands_lead_to_download_mode_as_far_as_the_firmware_has_them() {
         (WayIn::Qdownload, "AT+QDOWNLOAD=1\r\n", true),
         (WayIn::Qdownload, "AT+ECRST=delay,99\r\n", true),
         (WayIn::EcrstOnly, "AT+QDOWNLOAD=1\r\n", false),
-        (WayIn::EcrstOnly, "AT+ECRST=delay,20\r\n", true),
-        (WayIn::BootPinOnly, "AT+ECRST=delay,20\r\n", false),
+        (WayIn::EcrstOnly, "AT+ECRST=delay,99\r\n", true),
+        (WayIn::BootPinOnly, "AT+ECRST=delay,99\r\n", false),
         (WayIn::BootPinOnly, "AT+QDOWNLOAD=1\r\n", false),
     ] {
         let bus = VirtualBus::temporary().unwrap();
@@ -323,7 +275,7 @@ fn a_running_agent_says_that_it_runs() {
     let (_bus, _module, mut host) = in_lpc(builder());
     assert_eq!(host.exchange(&[DL, DL].concat()), WRONG_STATE);
     assert_eq!(host.exchange(&[AG, AG].concat()), WRONG_STATE);
-    assert!(host.sync_once(LPC, QUIET));
+    host.sync(LPC);
     let body = [0x5A; 100];
     let status = host.burn_with(
         &burn_header(FLEX_ID, 0x38_0000, &body),

@@ -132,15 +132,13 @@ impl Code {
 
     /// The same frame may be sent again: it did not arrive as it was sent. Source: §7.3.
     pub fn is_of_the_line(self) -> bool {
-        matches!(
-            self,
-            Code::BAD_CRC | Code::BAD_LENGTH_CRC | Code::BYTE_TIME_OUT | Code::BAD_INDEX
-        )
+        matches!(self, Code::BAD_CRC | Code::BAD_LENGTH_CRC | Code::BYTE_TIME_OUT)
     }
 
     /// The image may be begun again: the flash failed, or the session was lost. Source: §7.1, §7.3.
     pub fn allows_another_try(self) -> bool {
-        self.is_of_the_line() || matches!(self.0, 0x30..=0x33 | 0x83..=0x85 | 0x96 | 0x99 | 0x9D | 0xFF)
+        self.is_of_the_line()
+            || matches!(self.0, 0x30..=0x33 | 0x83..=0x85 | 0x96 | 0x99 | 0x9C | 0x9D | 0xFF)
     }
 }
 

@@ -140,9 +140,10 @@ impl Decoder {
         self.buffer.get(self.payload.clone()).unwrap_or_default()
     }
 
-    /// Whether nothing but zeros waits for more.
-    pub fn is_blank(&self) -> bool {
-        self.buffer[self.start..].iter().all(|byte| *byte == 0)
+    /// Whether what waits is nothing but zeros, and echoes that came late.
+    pub fn holds_only_echoes(&self, stage: Stage) -> bool {
+        let is_echo = |word: &[u8]| word == stage.sync_word() || word.iter().all(|byte| *byte == 0);
+        self.buffer[self.start..].chunks(WORD).all(is_echo)
     }
 
     /// Whether bytes wait for more.
@@ -165,6 +166,7 @@ impl Decoder {
 
     /// The next answer, or nothing until more bytes come.
     pub fn next_answer(&mut self) -> Option<Event> {
+        self.payload = 0..0;
         loop {
             let rest = &self.buffer[self.start..];
             if rest.starts_with(&WRONG_STATE) {

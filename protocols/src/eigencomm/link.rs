@@ -35,6 +35,8 @@ pub(super) enum Trouble {
         /// Why.
         code: Code,
     },
+    /// Another program is listening than the one this was for: the image, if there was one, is broken off.
+    Elsewhere(&'static str),
     /// Nothing that another try could mend.
     Fatal(Cause),
 }
@@ -49,6 +51,10 @@ impl From<Trouble> for Cause {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Lost(cause) | Trouble::Fatal(cause) => cause,
+            Trouble::Elsewhere(sent) => Cause::Malformed {
+                sent: sent.into(),
+                answer: "that another program is listening".into(),
+            },
             Trouble::Refused { sent, code, .. } => Cause::Refused {
                 sent: sent.name.into(),
                 answer: code.to_string(),
@@ -165,7 +171,7 @@ impl Link<'_> {
         }
     }
 
-    /// Whether nothing but zeros follows the echo of a boot ROM. Source: §3.1.
+    /// Whether nothing but zeros and late echoes follows the echo of a boot ROM. Source: §3.1.
     pub fn ends_with_the_echo(&mut self) -> Result<bool, WireError> {
         let until = self.wire.now() + patience::AFTER_ROM_ECHO;
         for _ in 0..READS_AT_ONCE {
@@ -173,7 +179,7 @@ impl Link<'_> {
                 break;
             }
         }
-        let clean = self.decoder.is_blank();
+        let clean = self.decoder.holds_only_echoes(Stage::Rom);
         self.decoder.clear();
         Ok(clean)
     }
@@ -282,9 +288,7 @@ impl Link<'_> {
                     });
                 }
                 Some(Event::Refusal { .. }) => {}
-                Some(Event::WrongState) => {
-                    return Err(malformed(command, "that another program is listening".into()));
-                }
+                Some(Event::WrongState) => return Err(Trouble::Elsewhere(command.name)),
                 Some(Event::Damaged(bytes)) => {
                     damage = Some(format!("{bytes} bytes with a wrong check sum"));
                     until = until.min(self.wire.now() + patience::AFTER_DAMAGE);

@@ -1,9 +1,9 @@
 //! Serial ports of macOS: which of them may be looked at, and what their names say about the socket.
-//! Source: specs/usb-and-hosts.md §3.5 [1], [?].
+//! Source: specs/usb-and-hosts.md §3.5 \[1\], [?].
 
 use super::Place;
 
-/// Names that no module has and whose opening may hang. Source: specs/usb-and-hosts.md §3.5 [1].
+/// Names that no module has and whose opening may hang. Source: specs/usb-and-hosts.md §3.5 \[1\].
 const NEVER: [&str; 3] = ["Bluetooth-Incoming-Port", "debug-console", "wlan-debug"];
 
 /// The place of a port by its node, or nothing for a node that must be left alone: `tty.` waits for a carrier when it

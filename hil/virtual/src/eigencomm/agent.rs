@@ -1,20 +1,21 @@
 //! The agent: what it remembers, how it takes frames, and what it sends. Its command loop is in `lpc`, its image
-//! receiver in `receiver`. Source: specs/eigencomm-agentboot.md §4, §7.2, and the genuine agents of 2021.
+//! receiver in `receiver` and `burn`. Source: specs/eigencomm-agentboot.md §4, §7.2, and the genuine agents of 2021.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::agents::AgentKind;
+use super::burn::Burn;
 use super::desk::{Desk, Turn};
-use super::flash::EigencommFlash;
+use super::flash::{EigencommFlash, FlashChip};
 use super::frame::{self, DOWNLOAD_DATA, Head, code};
 use super::input::Input;
-use super::receiver::Burn;
 use crate::fault::EigencommStage;
 use crate::shared::lock;
 
-/// Where blocks of images, and their headers, are received.
+/// Where blocks of images are received, and where headers.
 pub(super) const BUFFER: usize = 0x1_0000;
+const HEADER_BUFFER: usize = 0x2000;
 /// Build of the agents of 2021. Source: §4.6 [V*].
 const DATED: u32 = 0x2021_2611;
 const WAITS_FOR_SESSION: Duration = Duration::from_secs(4);
@@ -52,13 +53,17 @@ pub(super) struct Agent {
     pub kind: AgentKind,
     /// Its own bytes in RAM.
     pub ram: Vec<u8>,
+    /// The chip of the last BURN_ONE.
+    pub named_last: FlashChip,
     pub conduct: Conduct,
     pub flash: Arc<Mutex<EigencommFlash>>,
     pub state: State,
     /// What GET_BURN_STATUS says.
     pub status: u32,
     pub burn: Burn,
+    /// They keep what was in them: what does not come is taken from there.
     pub buffer: Vec<u8>,
+    pub header_buffer: Vec<u8>,
     /// Since when it waits for what its state says.
     since: Instant,
     /// Does not look at its input until then; and drops it when it looks again.
@@ -92,12 +97,14 @@ impl Agent {
         Agent {
             kind,
             ram: code.iter().copied().chain(changed).collect(),
+            named_last: FlashChip::Ap,
             conduct,
             flash,
             state: State::Fresh,
             status: code::GOOD,
             burn: Burn::default(),
             buffer: vec![0; BUFFER],
+            header_buffer: vec![0; HEADER_BUFFER],
             since: now,
             busy_until: None,
             drops_input: false,
@@ -230,15 +237,21 @@ impl Agent {
             code::WRONG_CRC
         };
         desk.violation(stage, &format!("a frame that is refused with {wrong:X}"));
-        let mut start = [head.0[0], head.0[1], head.0[2], head.0[3]];
-        let is_data = head.command() == DOWNLOAD_DATA && order == frame::ORDER_AG;
-        if wrong == code::WRONG_CRC && is_data && self.kind == AgentKind::Usb {
-            // What the USB agents have left in the place of the header.
-            start = frame::AG;
+        let mut start = head.start();
+        if wrong == code::WRONG_CRC && head.command() == DOWNLOAD_DATA && order == frame::ORDER_AG {
+            start = self.start_of_refused_data(start);
         }
         input.flush(turn.now);
         self.nak(start, wrong, desk, turn);
         Taken::Wrong
+    }
+
+    /// USB agents refuse a data packet with what they have left in the place of the header. Source: §7.2 [V*].
+    pub fn start_of_refused_data(&self, start: [u8; 4]) -> [u8; 4] {
+        match self.kind {
+            AgentKind::Usb => frame::AG,
+            AgentKind::Uart => start,
+        }
     }
 
     pub fn ack(&mut self, start: [u8; 4], data: &[u8], desk: &mut Desk, turn: &mut Turn<'_>) {

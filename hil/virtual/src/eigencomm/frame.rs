@@ -74,6 +74,11 @@ impl Head {
         self.0[1]
     }
 
+    /// The four bytes that a refusal repeats.
+    pub fn start(self) -> [u8; 4] {
+        [self.0[0], self.0[1], self.0[2], self.0[3]]
+    }
+
     pub fn order(self) -> [u8; 2] {
         [self.0[2], self.0[3]]
     }

@@ -114,6 +114,15 @@ impl Header {
         u32::from(word & 0x7FFF) * 100
     }
 
+    /// Names another baud; the hash follows.
+    #[cfg(test)]
+    pub fn set_baud(&mut self, baud: u32) {
+        let word = 0x8000 | (baud / 100) as u16;
+        self.0[22..24].copy_from_slice(&word.to_le_bytes());
+        let own = self.own_hash();
+        self.0[32..64].copy_from_slice(&own);
+    }
+
     pub fn burn_address(&self) -> u32 {
         self.word(68)
     }

@@ -14,6 +14,8 @@ const LONGEST: Duration = Duration::from_millis(400);
 pub(super) struct Input {
     bytes: Vec<u8>,
     last: Option<Instant>,
+    /// Nothing has followed for too long.
+    is_doubted: bool,
     /// While it is flushed: when the line will have been silent, and when it ends at the latest.
     flushing: Option<(Instant, Instant)>,
 }
@@ -29,7 +31,7 @@ impl Input {
             self.flushing = None;
         }
         self.bytes.extend_from_slice(bytes);
-        self.last = Some(now);
+        (self.last, self.is_doubted) = (Some(now), false);
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -56,5 +58,15 @@ impl Input {
     pub fn expires_at(&self) -> Option<Instant> {
         let last = self.last.filter(|_| !self.bytes.is_empty())?;
         Some(last + GAP)
+    }
+
+    /// Drops what is there when nothing has followed for too long, and the line was looked at once more since: a
+    /// thread that was held up may have left the rest on it.
+    pub fn expire(&mut self, now: Instant) {
+        let is_over = self.expires_at().is_some_and(|at| at <= now);
+        if is_over && self.is_doubted {
+            self.clear();
+        }
+        self.is_doubted = is_over;
     }
 }

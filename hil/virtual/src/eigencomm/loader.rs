@@ -163,9 +163,7 @@ impl Talker for Loader {
 
     fn tick(&mut self, now: Instant, out: &mut Outbox) {
         self.work(now, out);
-        if self.input.expires_at().is_some_and(|at| at <= now) {
-            self.input.clear();
-        }
+        self.input.expire(now);
     }
 
     fn next_tick(&self) -> Option<Instant> {

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::agent::{Agent, State, Taken};
+use super::burn::Burn;
 use super::desk::{Desk, Told, Turn};
 use super::flash::{CALIBRATION, FlashChip};
 use super::frame::{
@@ -17,7 +18,6 @@ use super::frame::{
 };
 use super::header::ImageId;
 use super::input::Input;
-use super::receiver::Burn;
 use crate::crc::crc32;
 use crate::fault::{EigencommRequest, EigencommStage};
 
@@ -60,7 +60,10 @@ impl Agent {
                 self.state = State::Loop;
                 self.echo(&LPC, desk, turn);
             }
-        } else if head.has_word(AG) || head.has_word(DL) {
+        } else if [AG, DL].contains(&head.start()) || (head.order() == ORDER_AG && head.has_good_length()) {
+            if head.order() == ORDER_AG {
+                input.flush(turn.now);
+            }
             if self.is_told_to_sync(STAGE, desk, turn) {
                 self.echo(&WRONG_STATE, desk, turn);
             }
@@ -109,7 +112,7 @@ impl Agent {
             self.pauses = true;
             return false;
         }
-        if head.order() == ORDER_AG {
+        if head.order() == ORDER_AG && head.has_good_length() {
             desk.violation(STAGE, "a command of AGBOOT outside a session");
             input.flush(turn.now);
             self.echo(&WRONG_STATE, desk, turn);
@@ -136,7 +139,7 @@ impl Agent {
             Told::Nak(code) => Outcome::Nak(code),
             Told::Ignore => return false,
         };
-        let start = [head.0[0], head.0[1], head.0[2], head.0[3]];
+        let start = head.start();
         match outcome {
             Outcome::Ack(data, takes) => {
                 let takes = if self.conduct.takes_time {
@@ -273,19 +276,27 @@ impl Agent {
         Outcome::Raw(bytes)
     }
 
-    /// BURN_ONE: an id, and the chip for what goes to the CP flash. Source: §4.3, §4.6 [V*].
+    /// BURN_ONE: an id, and the chip. A FLEX without one goes to the chip that was named last, as the genuine agents
+    /// have it. Source: §4.3, §4.6 [V*].
     fn burn_one(&mut self, data: &[u8], desk: &mut Desk) -> Outcome {
         self.status = code::UNFINISHED;
+        let id = data.get(..4).and_then(ImageId::of);
         let chip = match data.get(4..) {
-            Some([]) => Some(FlashChip::Ap),
-            Some([1, 0xE0, ..]) => Some(FlashChip::Ap),
+            Some([]) if id == Some(ImageId::Flex) => Some(self.named_last),
+            Some([] | [1, 0xE0, ..]) => Some(FlashChip::Ap),
             Some([1, 0xE1, ..]) => Some(FlashChip::Cp),
             _ => None,
         };
-        let id = data.get(..4).and_then(ImageId::of);
         let (Some(id), Some(chip)) = (id, chip) else {
             return Outcome::Nak(code::WRONG_IMAGE);
         };
+        if data.len() == 4 && id == ImageId::Flex && chip == FlashChip::Cp {
+            desk.violation(
+                STAGE,
+                "BURN_ONE of a FLEX without its chip, behind an image of the CP flash",
+            );
+        }
+        self.named_last = chip;
         if id == ImageId::Cp && chip == FlashChip::Ap {
             return Outcome::Nak(code::WRONG_IMAGE);
         }

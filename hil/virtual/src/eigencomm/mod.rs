@@ -4,6 +4,7 @@
 mod agent;
 pub(crate) mod agents;
 mod builder;
+mod burn;
 mod desk;
 mod factory;
 mod flash;
@@ -53,3 +54,6 @@ impl VirtualModule<Eigencomm> {
             .map(<[u8]>::to_vec)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use super::header::{HEADER, Header, ImageId, MAGIC};
 use super::input::Input;
 use crate::fault::{EigencommRequest, EigencommStage};
 
+const STAGE: EigencommStage = EigencommStage::Rom;
 /// Largest packet of the agent. Source: §3.4 [C].
 const LIMIT: usize = 0x400;
 /// Largest agent: what fits between its load address and the RAM's end. [?]
@@ -70,13 +71,16 @@ impl Rom {
                 return None;
             };
             let head = Head(head);
-            if head.has_word(DL) {
+            if head.is_sync(DL) || (self.session.is_none() && head.has_word(DL)) {
                 input.take(8);
                 self.synchronise(desk, turn);
+            } else if head.has_word(DL) {
+                // Half a sync: the rest of one that came shifted, or the beginning of one.
+                input.take(4);
             } else if self.session.is_none() {
                 input.take(1);
             } else if head.order() != ORDER_AG || head.plain_length() > LONGEST_COMMAND {
-                desk.violation(EigencommStage::Rom, "no command of the ROM");
+                desk.violation(STAGE, "no command of the ROM");
                 input.take(1);
                 self.session = None;
             } else {
@@ -94,7 +98,7 @@ impl Rom {
     }
 
     fn synchronise(&mut self, desk: &mut Desk, turn: &mut Turn<'_>) {
-        let request = (EigencommStage::Rom, EigencommRequest::Sync);
+        let request = (STAGE, EigencommRequest::Sync);
         if desk.receive(request, String::new, turn) != Told::Ignore {
             self.session = Some(Session::default());
             desk.answer(&DL, <[u8]>::to_vec, Default::default(), turn);
@@ -111,7 +115,7 @@ impl Rom {
         let data = &frame[8..8 + head.plain_length()];
         let request = frame::session_request(head.command());
         let line = || format!("{:02X}", head.command());
-        let result = match desk.receive((EigencommStage::Rom, request), line, turn) {
+        let result = match desk.receive((STAGE, request), line, turn) {
             Told::Execute => self.execute(head, data, frame, desk, turn),
             Told::Nak(code) => Err((head.index(), code)),
             Told::Ignore => return None,
@@ -143,67 +147,24 @@ impl Rom {
         desk: &mut Desk,
         turn: &mut Turn<'_>,
     ) -> Result<Vec<u8>, (u8, u32)> {
-        let wanted = match &self.header {
-            None => HEADER,
-            Some(header) => header.size() as usize,
-        };
-        let limit = if self.header.is_some() { LIMIT } else { HEADER };
-        let is_body = self.header.is_some();
-        let Some(session) = &mut self.session else {
-            return Err((head.index(), code::UNKNOWN));
-        };
         let refused = |code| Err((head.index(), code));
-        let complain = |desk: &Desk, text: &str| desk.violation(EigencommStage::Rom, text);
         match head.command() {
             GET_VERSION => {
                 let words = [self.version.0, self.version.1, DATED];
                 Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
             }
-            SEL_IMAGE => Ok(if is_body { ImageId::Bl.bytes() } else { MAGIC }.to_vec()),
+            SEL_IMAGE => Ok(self
+                .header
+                .as_ref()
+                .map_or(MAGIC, |_| ImageId::Bl.bytes())
+                .to_vec()),
             VERIFY_IMAGE => Ok(Vec::new()),
-            DATA_HEAD => {
-                let left = wanted - session.received.len();
-                match frame::word(data, 0).map(|said| said as usize) {
-                    Some(said) if said == left && left > 0 => {
-                        let granted = left.min(limit);
-                        session.granted = Some(granted);
-                        Ok((granted as u32).to_le_bytes().to_vec())
-                    }
-                    said => {
-                        complain(
-                            desk,
-                            &format!("DATA_HEAD of {said:?} bytes where {left} are missing"),
-                        );
-                        refused(code::BAD_PARAMETER)
-                    }
-                }
-            }
-            DOWNLOAD_DATA => {
-                let (covered, sum) = frame.split_at(frame.len() - 4);
-                let expected: u32 = covered.iter().map(|byte| u32::from(*byte)).sum();
-                if sum != expected.to_le_bytes() {
-                    refused(code::WRONG_CRC)
-                } else if head.index() != session.index {
-                    Err((session.index, code::WRONG_INDEX))
-                } else if session.granted.take() != Some(data.len()) {
-                    complain(
-                        desk,
-                        &format!("a packet of {} bytes that was not granted", data.len()),
-                    );
-                    refused(code::TOO_LARGE)
-                } else {
-                    session.received.extend_from_slice(data);
-                    session.index = session.index.wrapping_add(1);
-                    if is_body {
-                        desk.count_data(data.len(), turn);
-                    }
-                    Ok(Vec::new())
-                }
-            }
-            DONE => match self.fault(wanted) {
+            DATA_HEAD => self.grant(data, desk).map_err(|code| (head.index(), code)),
+            DOWNLOAD_DATA => self.receive(head.index(), frame, desk, turn),
+            DONE => match self.fault() {
                 None => Ok(Vec::new()),
                 Some(fault) => {
-                    complain(desk, &fault);
+                    desk.violation(STAGE, &fault);
                     (self.header, self.session) = (None, Some(Session::default()));
                     refused(code::WRONG_HASH)
                 }
@@ -212,9 +173,70 @@ impl Rom {
         }
     }
 
+    /// Bytes of the image that the session is to receive.
+    fn wanted(&self) -> usize {
+        self.header
+            .as_ref()
+            .map_or(HEADER, |header| header.size() as usize)
+    }
+
+    /// DATA_HEAD: the bytes that are missing, no others. All of a header is granted at once.
+    fn grant(&mut self, data: &[u8], desk: &Desk) -> Result<Vec<u8>, u32> {
+        let (wanted, limit) = (self.wanted(), self.header.as_ref().map_or(HEADER, |_| LIMIT));
+        let session = self.session.as_mut().ok_or(code::UNKNOWN)?;
+        let left = wanted.saturating_sub(session.received.len());
+        let said = frame::word(data, 0).map(|said| said as usize);
+        if said != Some(left) || left == 0 {
+            desk.violation(
+                STAGE,
+                &format!("DATA_HEAD of {said:?} bytes where {left} are missing"),
+            );
+            return Err(code::BAD_PARAMETER);
+        }
+        let granted = left.min(limit);
+        session.granted = Some(granted);
+        Ok((granted as u32).to_le_bytes().to_vec())
+    }
+
+    /// DOWNLOAD_DATA: a whole frame with its sum.
+    fn receive(
+        &mut self,
+        index: u8,
+        frame: &[u8],
+        desk: &mut Desk,
+        turn: &mut Turn<'_>,
+    ) -> Result<Vec<u8>, (u8, u32)> {
+        let is_body = self.header.is_some();
+        let session = self.session.as_mut().ok_or((index, code::UNKNOWN))?;
+        let (covered, sum) = frame.split_at(frame.len() - 4);
+        let (data, expected) = (
+            &covered[8..],
+            covered.iter().map(|byte| u32::from(*byte)).sum::<u32>(),
+        );
+        if sum != expected.to_le_bytes() {
+            return Err((index, code::WRONG_CRC));
+        }
+        if index != session.index {
+            return Err((session.index, code::WRONG_INDEX));
+        }
+        if session.granted.take() != Some(data.len()) {
+            desk.violation(
+                STAGE,
+                &format!("a packet of {} bytes that was not granted", data.len()),
+            );
+            return Err((index, code::TOO_LARGE));
+        }
+        session.received.extend_from_slice(data);
+        session.index = index.wrapping_add(1);
+        if is_body {
+            desk.count_data(data.len(), turn);
+        }
+        Ok(Vec::new())
+    }
+
     /// What is wrong with the image that the session has received.
-    fn fault(&self, wanted: usize) -> Option<String> {
-        let received = &self.session.as_ref()?.received;
+    fn fault(&self) -> Option<String> {
+        let (received, wanted) = (&self.session.as_ref()?.received, self.wanted());
         if received.len() != wanted {
             return Some(format!("DONE after {} of {wanted} bytes", received.len()));
         }

@@ -48,6 +48,8 @@ pub enum Effect {
     IgnoreSyncs(u32),
     /// The answer, or the erase and programming, takes so much longer.
     Slow(Duration),
+    /// The answer reaches the host one byte at a time.
+    SplitReply,
     /// From here on the host gets one byte at a time.
     ShortReads,
     /// From here on no byte is taken from the host, whose writes block. Heartbeats go on.
@@ -108,6 +110,7 @@ fn parse_effect(text: &str) -> Result<Effect, String> {
                 .map_err(|_| format!("`{detail}` is not a time in milliseconds"))?;
             Effect::Slow(Duration::from_millis(time))
         }
+        "split-reply" => Effect::SplitReply,
         "short-reads" => Effect::ShortReads,
         "stop-reading" => Effect::StopReading,
         "vanish" => Effect::Vanish,
@@ -142,6 +145,11 @@ pub struct Faults {
 impl Faults {
     pub fn arm(&mut self, fault: Fault) {
         self.armed.push((fault, 0));
+    }
+
+    /// Whether each of them has struck.
+    pub fn have_struck(&self) -> bool {
+        self.armed.iter().all(|(fault, reached)| *reached >= fault.nth)
     }
 
     /// `point` has been reached once more.
@@ -182,7 +190,9 @@ mod tests {
         });
         assert_eq!(faults.strike(Point::Flash), None);
         assert_eq!(faults.strike(Point::Erase), None);
+        assert!(!faults.have_struck());
         assert_eq!(faults.strike(Point::Flash), Some(Effect::Silence));
+        assert!(faults.have_struck());
         assert_eq!(faults.strike(Point::Flash), None);
     }
 

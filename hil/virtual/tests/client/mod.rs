@@ -52,6 +52,13 @@ impl Client {
         taken
     }
 
+    /// Sets the line speed of the tty, in baud.
+    pub fn set_baud(&mut self, baud: u32) {
+        let mut line = rustix::termios::tcgetattr(&self.tty).unwrap();
+        line.set_speed(baud).unwrap();
+        rustix::termios::tcsetattr(&self.tty, rustix::termios::OptionalActions::Now, &line).unwrap();
+    }
+
     /// Reads what arrives within `within`; none when nothing did, an empty text when the tty hung up.
     pub fn read(&mut self, within: Duration) -> Option<Vec<u8>> {
         let timeout = Timespec {

@@ -2,6 +2,7 @@
 //! shares no code with them.
 #![allow(dead_code)]
 
+pub mod package;
 pub mod stages;
 
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use crate::client::{Client, PATIENCE};
+use package::Package;
 
 pub const DL: [u8; 4] = [0x00, 0xD3, 0x02, 0x2B];
 pub const LPC: [u8; 4] = [0xCD, 0xD3, 0x02, 0x2B];
@@ -22,6 +24,30 @@ pub const FLEX_ID: &[u8; 4] = b"IXLF";
 pub const TO_CP: [u8; 2] = [1, 0xE1];
 /// Long enough to see that nothing comes.
 pub const QUIET: Duration = Duration::from_millis(120);
+
+/// A free place in the AP flash.
+pub const FLEX_AT: u32 = 0x38_0000;
+pub const NOTHING: [u8; 0] = [];
+
+pub fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<_> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    digits
+        .chunks(2)
+        .map(|pair| (pair[0] << 4 | pair[1]) as u8)
+        .collect()
+}
+
+pub fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|place| (place * 7 % 253) as u8).collect()
+}
+
+pub fn done() -> Said {
+    Said::Ack(Vec::new())
+}
+
+pub fn nak(code: u32) -> Said {
+    Said::Nak(0, code)
+}
 
 /// What a command came to: the data of an ACK, the index and code of a NAK, or silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,11 +271,21 @@ impl Host {
 
     /// BURN_ONE up to the echo of its AG sync.
     pub fn begin(&mut self, id: &[u8; 4], suffix: &[u8]) {
-        self.sync(LPC);
+        self.try_begin(id, suffix).unwrap();
+    }
+
+    fn try_begin(&mut self, id: &[u8; 4], suffix: &[u8]) -> Result<(), Said> {
         let named = [&id[..], suffix].concat();
-        assert_eq!(self.ask(&lpc(0x42, &named)), Said::Ack(Vec::new()));
-        assert!(!self.sync_once(AG, QUIET), "the first AG sync is swallowed");
-        self.sync(AG);
+        if !self.try_sync(LPC) {
+            return Err(Said::Nothing);
+        }
+        ack(self.ask(&lpc(0x42, &named)))?;
+        // The first sync is swallowed.
+        let echoed = self.sync_once(AG, QUIET);
+        if echoed || !self.try_sync(AG) {
+            return Err(Said::Nothing);
+        }
+        Ok(())
     }
 
     /// Burns an image with that header; gives the status.
@@ -260,7 +296,7 @@ impl Host {
         suffix: &[u8],
         body: &[u8],
     ) -> Result<u32, Said> {
-        self.begin(id, suffix);
+        self.try_begin(id, suffix)?;
         self.session(header)?;
         for block in body.chunks(0x1_0000) {
             if !self.try_sync(AG) {
@@ -332,69 +368,4 @@ fn is_good(status: u32) -> Result<(), Said> {
     } else {
         Err(Said::Nak(0, status))
     }
-}
-
-/// A package, read without a single check.
-pub struct Package {
-    /// Kind, address and bytes of the container's images.
-    pub images: Vec<(String, u32, Vec<u8>)>,
-    /// Start, size of the area and bytes of the files beside it.
-    pub extras: Vec<(u32, u32, Vec<u8>)>,
-    pub usb_agent: Vec<u8>,
-    pub uart_agent: Vec<u8>,
-}
-
-impl Package {
-    pub fn read(file: impl Fn(&str) -> Vec<u8>) -> Self {
-        Package {
-            images: images(&file("at_command.binpkg")),
-            extras: extras(&file),
-            usb_agent: file("agentboot_usb/agentboot.bin"),
-            uart_agent: file("agentboot_uart/agentboot.bin"),
-        }
-    }
-}
-
-fn images(file: &[u8]) -> Vec<(String, u32, Vec<u8>)> {
-    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
-    let mut at = 52;
-    let mut images = Vec::new();
-    for _ in 0..word(16) {
-        let size = word(at + 76) as usize;
-        assert_eq!(word(at + 72) as usize, at);
-        let kind = String::from_utf8_lossy(&file[at + 336..at + 338]).into_owned();
-        let data = file[at + 364..at + 364 + size].to_vec();
-        images.push((kind, word(at + 64), data));
-        at += 364 + size;
-    }
-    assert_eq!(at, file.len());
-    images
-}
-
-fn extras(file: impl Fn(&str) -> Vec<u8>) -> Vec<(u32, u32, Vec<u8>)> {
-    let text = String::from_utf8(file("quec_download_config.ini")).unwrap();
-    let value = |section: &str, key: &str| {
-        let (_, section) = text.split_once(&format!("[{section}]")).unwrap();
-        let (_, rest) = section.split_once(&format!("{key} = ")).unwrap();
-        let value = rest.lines().next().unwrap().trim().to_owned();
-        value.strip_prefix("0x").map_or_else(
-            || value.parse().unwrap(),
-            |hex| u32::from_str_radix(hex, 16).unwrap(),
-        )
-    };
-    let names = [
-        "ap_application",
-        "ap_updater",
-        "customer_fs",
-        "customer_backup_fs",
-    ];
-    let count = value("File", "File_Count") as usize;
-    let files = names.iter().take(count).enumerate();
-    files
-        .map(|(number, name)| {
-            let section = format!("File_{}", number + 1);
-            let area = (value(&section, "START_ADDR"), value(&section, "MAX_SIZE"));
-            (area.0, area.1, file(&format!("{name}.bin")))
-        })
-        .collect()
 }

@@ -6,7 +6,8 @@ use qpyflash_virtual::{
     EigencommModule, EigencommModuleBuilder, EigencommPackage, Mode, Role, Scale, VirtualBus,
 };
 
-use super::{Host, Package};
+use super::package::Package;
+use super::{AG, BL_ID, FLEX_AT, FLEX_ID, Host, LPC, burn_header, header};
 use crate::client::PATIENCE;
 
 pub const REVISION: &str = "EC600ECNLCR01A01M04_OCPU_QPY";
@@ -39,4 +40,24 @@ pub fn in_lpc(builder: EigencommModuleBuilder) -> (VirtualBus, EigencommModule, 
     let (bus, module, mut host) = in_rom(builder);
     host.load(&generated().usb_agent());
     (bus, module, host)
+}
+
+/// A module over UART1 whose agent is in LPC.
+pub fn in_lpc_over_uart() -> (VirtualBus, EigencommModule, Host) {
+    let (bus, module, mut host) = in_rom(builder().over_uart());
+    let agent = generated().uart_agent();
+    host.client.set_baud(115_200);
+    host.rom_image(b"HMIT", &header(BL_ID, 0, &agent, 921_600, 1))
+        .unwrap();
+    host.rom_image(BL_ID, &agent).unwrap();
+    host.client.set_baud(921_600);
+    host.sync(LPC);
+    (bus, module, host)
+}
+
+/// A block session of FLEX that is open.
+pub fn in_block(host: &mut Host, body: &[u8]) {
+    host.begin(FLEX_ID, &[]);
+    host.session(&burn_header(FLEX_ID, FLEX_AT, body)).unwrap();
+    host.sync(AG);
 }

@@ -13,9 +13,9 @@ const AGENT_AT: u32 = 0x42_2000;
 /// Bytes of one READ_MEM. An agent would give 255; no host asks for more than this. Source: §4.3 (V*), §11 no. 22.
 pub(super) const READ_MEM_BYTES: usize = 240;
 
-/// An agent that runs has changed its variables, which lie among what was loaded: of so many pieces one may differ.
-/// In another agent, even another build, code moves and nearly every piece differs (?).
-const CHANGED_AT_MOST: usize = 8;
+/// An agent that runs may have changed its variables, which lie at the end of what was loaded, behind all code: in
+/// this last part of it differences are no difference (?). The genuine agents of 2021 change none (V*).
+const VARIABLES: usize = 8;
 
 impl Session<'_, '_> {
     /// The boot ROM has everything, and starts the agent, which over a UART speaks at the speed of its header.
@@ -47,25 +47,24 @@ impl Session<'_, '_> {
         Err(Trouble::Fatal(silent(Stage::Loop.sync_name(), waited, tries)))
     }
 
-    /// The agent's code in RAM is the plan's. No boot ROM has been asked for its family, or an answer was lost while
-    /// the agent was loaded; this tells more than either. Source: §4.5 (V*): other addresses than those of the
-    /// flashes are read as memory.
+    /// The agent's code in RAM is the plan's, byte for byte. No boot ROM has been asked for its family, or an answer
+    /// was lost while the agent was loaded; this tells more than either. Source: §4.5 (V*): other addresses than
+    /// those of the flashes are read as memory.
     pub(super) fn check_agent(&mut self, agent: &[u8]) -> Result<(), Cause> {
         self.doing = "comparing the agent in RAM with the package's".to_owned();
-        let pieces = agent.chunks(READ_MEM_BYTES);
-        let count = pieces.len();
-        let mut changed = 0;
-        for (number, piece) in pieces.enumerate() {
-            self.read_memory(AGENT_AT + (number * READ_MEM_BYTES) as u32, piece.len())?;
-            changed += usize::from(self.link.payload() != piece);
+        let variables = agent.len() - agent.len() / VARIABLES;
+        for (number, piece) in agent.chunks(READ_MEM_BYTES).enumerate() {
+            let at = number * READ_MEM_BYTES;
+            self.read_memory(AGENT_AT + at as u32, piece.len())?;
+            let code = piece.len().min(variables.saturating_sub(at));
+            if self.link.payload().get(..code) != piece.get(..code) {
+                return Err(Cause::Unsupported(format!(
+                    "the agent that is running in the module is not the package's: it differs within {code} bytes \
+                     from 0x{at:x}; power-cycle the module into download mode and run again"
+                )));
+            }
         }
-        match changed * CHANGED_AT_MOST <= count {
-            true => Ok(()),
-            false => Err(Cause::Unsupported(format!(
-                "the agent that is running in the module is not the package's: {changed} of its {count} pieces are \
-                 others; power-cycle the module into download mode and run again"
-            ))),
-        }
+        Ok(())
     }
 
     /// READ_MEM; the bytes are the payload.

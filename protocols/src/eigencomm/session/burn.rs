@@ -5,7 +5,7 @@
 //! H AGBOOT sync (swallowed), AGBOOT sync        M echo
 //! H SEL_IMAGE, DATA_HEAD, header, DONE          M HMIT, ACK      BL and AP: the header goes into its sectors
 //! H AGBOOT sync ..                              M echo           when the sectors of the block are erased
-//! H SEL_IMAGE, DATA_HEAD, packet .., DONE       M body id, ACK   for each 64 KiB
+//! H SEL_IMAGE, DATA_HEAD, packet .., DONE       M body id, ACK   for each 64 KiB, SEL_IMAGE for the first
 //! H GET_BURN_STATUS                             M 0              written, and compared by the agent
 //! ```
 //!
@@ -58,6 +58,7 @@ impl Session<'_, '_> {
         let before = self.bytes;
         for tries_left in (0..IMAGE_TRIES).rev() {
             let place = format!("0x{:x} of the {}", burn.address, burn.flash.name());
+            self.image_in_work(&burn.name);
             self.enter(Phase::Write, &format!("writing `{}` to {place}", burn.name));
             match self.burn(burn, &header, before) {
                 Ok(()) => break,
@@ -85,7 +86,8 @@ impl Session<'_, '_> {
         }
         // Said twice, it would break off what it began.
         self.link.ask(Command::BURN_ONE, 0, &request, patience::COMMAND)?;
-        self.image_session(HEADER_ID)?;
+        self.image_session()?;
+        self.base_info(HEADER_ID)?;
         self.send_data(header, |_, _| {})?;
         self.flash_changes(&burn.name);
         self.image_bytes(&burn.name, before, 0, burn.data.len() as u64);
@@ -101,7 +103,12 @@ impl Session<'_, '_> {
                 burn.address as usize + start,
                 burn.flash.name()
             );
-            self.image_session(burn.kind.id())?;
+            self.image_session()?;
+            // Once in front of the body, as the vendor's host does before each block: no agent asks for it, and over
+            // USB it would cost a quarter of the time. Source: §4.6 step 6 (V*).
+            if number == 0 {
+                self.base_info(burn.kind.id())?;
+            }
             self.send_data(block, |session, done| {
                 session.image_bytes(&burn.name, before, start as u64 + done, total);
             })?;
@@ -115,13 +122,13 @@ impl Session<'_, '_> {
 
     /// Opens AGBOOT for a header or a block. While the module erases and writes, syncs go unheard; none is sent
     /// before the one before it has had its time, for two at once may be cut in two. Source: §4.2, §4.6 (V*).
-    fn image_session(&mut self, wanted: [u8; 4]) -> Result<(), Trouble> {
+    fn image_session(&mut self) -> Result<(), Trouble> {
         let began = self.link.now();
         let mut tried = 0;
         loop {
             match self.link.sync(Stage::Image, patience::IMAGE_ECHO)? {
-                Heard::Echo => break,
-                Heard::WrongState => return Err(lost_session("that another program is listening")),
+                Heard::Echo => return Ok(()),
+                Heard::WrongState => return Err(Trouble::Elsewhere(Stage::Image.sync_name())),
                 Heard::Silence => {}
             }
             tried += 1;
@@ -133,12 +140,19 @@ impl Session<'_, '_> {
                 self.link.stay_silent()?;
             }
         }
+    }
+
+    /// Which agent it is, and that it waits for what is sent next. Source: §4.6 step 4.
+    fn base_info(&mut self, wanted: [u8; 4]) -> Result<(), Trouble> {
         self.link.command(Command::GET_VERSION, 0, &[], ANSWER)?;
         self.note_agent();
         self.link.command(Command::SEL_IMAGE, 0, &[], ANSWER)?;
         if self.link.payload() != wanted {
             let announced = self.link.payload().escape_ascii();
-            return Err(lost_session(&format!("that it wants `{announced}`")));
+            return Err(Trouble::Lost(Cause::Malformed {
+                sent: Command::SEL_IMAGE.name.into(),
+                answer: format!("that it wants `{announced}`"),
+            }));
         }
         self.link.command(Command::VERIFY_IMAGE, 0, &[], ANSWER)
     }
@@ -199,15 +213,8 @@ impl Session<'_, '_> {
 
 fn worth_another_try(trouble: &Trouble) -> bool {
     match trouble {
-        Trouble::Lost(_) => true,
+        Trouble::Lost(_) | Trouble::Elsewhere(_) => true,
         Trouble::Refused { code, .. } => code.allows_another_try(),
         Trouble::Fatal(_) => false,
     }
-}
-
-fn lost_session(answer: &str) -> Trouble {
-    Trouble::Lost(Cause::Malformed {
-        sent: Stage::Image.sync_name().into(),
-        answer: answer.into(),
-    })
 }

@@ -162,6 +162,7 @@ impl<'w, 'p> Session<'w, 'p> {
             return Ok(());
         }
         self.enter(Phase::Verify, "reading back what was written");
+        self.loop_sync(patience::AGENT_SYNCS)?;
         let plan = self.plan;
         for burn in plan.burns() {
             self.compare_image(burn)?;
@@ -253,6 +254,13 @@ impl Session<'_, '_> {
         };
     }
 
+    /// Another image's turn, in flash that has been changed already.
+    fn image_in_work(&mut self, name: &str) {
+        if let Written::Partial { image, .. } = &mut self.written {
+            *image = name.to_owned();
+        }
+    }
+
     /// `done` of `total` bytes of an image for flash are acknowledged; `before` is the count without them.
     fn image_bytes(&mut self, image: &str, before: u64, done: u64, total: u64) {
         self.bytes = before + done;
@@ -264,6 +272,7 @@ impl Session<'_, '_> {
 
     fn read_rf(&mut self) -> Result<Vec<u8>, Cause> {
         self.doing = format!("reading the RF data at 0x{:x} of the CP flash", RF_BACKUP.start);
+        self.loop_sync(patience::AGENT_SYNCS)?;
         Ok(self.read(super::Flash::Cp, RF_BACKUP.start, RF_BACKUP.end - RF_BACKUP.start)?)
     }
 }

@@ -21,10 +21,9 @@ use crate::{Cause, Progress};
 const BULK_FROM: u32 = 0x1000;
 
 impl Session<'_, '_> {
-    /// `size` bytes from a raw address of a flash.
+    /// `size` bytes from a raw address of a flash. The agent is in its command loop.
     pub(super) fn read(&mut self, flash: Flash, start: u32, size: u32) -> Result<Vec<u8>, Trouble> {
         let mut bytes = Vec::with_capacity(size as usize);
-        self.loop_sync(patience::AGENT_SYNCS)?;
         while bytes.len() < size as usize {
             let at = start + bytes.len() as u32;
             let left = size - bytes.len() as u32;

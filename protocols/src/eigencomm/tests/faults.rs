@@ -47,14 +47,14 @@ fn steps() -> Vec<(&'static str, usize, Phase, Written)> {
         ("LPC SYNC", 3, Erase, Written::HelpersOnly),
         ("FLASH_ERASE", 1, Erase, partial(file, 0)),
         ("FLASH_ERASE", 4, Erase, partial(file, 0)),
-        ("LPC SYNC", 4, Write, partial(file, 0)),
-        ("BURN_ONE IMBO", 1, Write, partial(file, 0)),
-        ("AG SYNC", 2, Write, partial(file, 0)),
-        ("GET_VERSION", 1, Write, partial(file, 0)),
-        ("SEL_IMAGE", 1, Write, partial(file, 0)),
-        ("VERIFY_IMAGE", 1, Write, partial(file, 0)),
-        ("DATA_HEAD of header", 1, Write, partial(file, 0)),
-        ("DATA of header", 1, Write, partial(file, 0)),
+        ("LPC SYNC", 4, Write, partial(loader, 0)),
+        ("BURN_ONE IMBO", 1, Write, partial(loader, 0)),
+        ("AG SYNC", 2, Write, partial(loader, 0)),
+        ("GET_VERSION", 1, Write, partial(loader, 0)),
+        ("SEL_IMAGE", 1, Write, partial(loader, 0)),
+        ("VERIFY_IMAGE", 1, Write, partial(loader, 0)),
+        ("DATA_HEAD of header", 1, Write, partial(loader, 0)),
+        ("DATA of header", 1, Write, partial(loader, 0)),
         ("DONE of header", 1, Write, partial(loader, 0)),
         ("SEL_IMAGE", 2, Write, partial(loader, 0)),
         ("DATA_HEAD of block", 1, Write, partial(loader, 0)),
@@ -62,7 +62,7 @@ fn steps() -> Vec<(&'static str, usize, Phase, Written)> {
         ("DATA of block 1", 1, Write, partial(loader, 0x4000)),
         ("DONE of block", 1, Write, partial(loader, LOADER)),
         ("GET_BURN_STATUS", 1, Write, partial(loader, LOADER)),
-        ("BURN_ONE IBKD", 1, Write, partial(loader, LOADER)),
+        ("BURN_ONE IBKD", 1, Write, partial(system, LOADER)),
         ("DONE of header", 2, Write, partial(system, before_system)),
         (
             "DATA of block 3",
@@ -82,8 +82,13 @@ fn steps() -> Vec<(&'static str, usize, Phase, Written)> {
             Write,
             partial(system, before_system + 0x1_0000),
         ),
-        ("BURN_ONE IBPC", 1, Write, partial(system, before_system + SYSTEM)),
-        ("BURN_ONE IXLF", 1, Write, partial("cp-demo-flash", before_file)),
+        (
+            "BURN_ONE IBPC",
+            1,
+            Write,
+            partial("cp-demo-flash", before_system + SYSTEM),
+        ),
+        ("BURN_ONE IXLF", 1, Write, partial(file, before_file)),
         ("GET_BURN_STATUS", 4, Write, partial(file, all)),
         ("READ_MEM 800000", 1, Verify, partial(file, all)),
         ("BULK_READ 34000 e0", 1, Verify, partial(file, all)),
@@ -205,6 +210,11 @@ fn waits_for_a_boot_rom_and_not_for_ever() {
 
 #[test]
 fn sends_a_spoilt_frame_again_without_beginning_the_image_again() {
+    let clean = {
+        let mut module = Module::new();
+        run(&mut module, &small()).expect("it is written");
+        module.now
+    };
     for code in [0x9A, 0x9B, 0x9E] {
         for heard in [
             "DATA of block 1",
@@ -217,8 +227,45 @@ fn sends_a_spoilt_frame_again_without_beginning_the_image_again() {
                 .unwrap_or_else(|failure| panic!("{heard} {code:x}: {failure}\n{:#?}", module.notes));
             assert_written(&module, &small());
             assert_eq!(module.count("BURN_ONE"), 4, "{heard} {code:x}");
+            assert!(
+                module.now < clean + Duration::from_secs(1),
+                "{heard} {code:x}: it was not sent in vain"
+            );
         }
     }
+}
+
+/// The module has the packet, and refuses its number when it comes again, with a stale check sum.
+#[test]
+fn takes_a_refused_number_for_the_lost_acknowledgement() {
+    let mut module = Module::new().on("DATA of block 1", 1, Instead::Mute);
+    run(&mut module, &small()).expect("it is written");
+    assert_written(&module, &small());
+    assert_eq!(module.count("BURN_ONE"), 4);
+    assert_eq!(
+        &module.names()[first(&module, "DATA of block 1")..][..3],
+        ["DATA of block 1", "DATA of block 1", "DONE of block"]
+    );
+}
+
+#[test]
+fn never_repeats_the_end_of_an_image() {
+    let mut module = Module::new().on("DONE of block", 1, Instead::Mute);
+    run(&mut module, &small()).expect("it is written");
+    assert_written(&module, &small());
+    assert_eq!(module.count("BURN_ONE"), 4);
+    assert_eq!(
+        &module.names()[first(&module, "DONE of block")..][..2],
+        ["DONE of block", "GET_BURN_STATUS"]
+    );
+}
+
+fn first(module: &Module, heard: &str) -> usize {
+    module
+        .names()
+        .iter()
+        .position(|name| *name == heard)
+        .expect("it was heard")
 }
 
 #[test]
@@ -237,10 +284,26 @@ fn begins_an_image_again_when_that_may_help() {
 }
 
 #[test]
+fn begins_an_image_again_when_its_session_is_lost() {
+    for heard in [
+        "DATA of block 1",
+        "SEL_IMAGE",
+        "DONE of block",
+        "DATA_HEAD of header",
+    ] {
+        let mut module = Module::new().on(heard, 2, Instead::Elsewhere);
+        run(&mut module, &small()).unwrap_or_else(|failure| panic!("{heard}: {failure}"));
+        assert_written(&module, &small());
+        assert_eq!(module.count("BURN_ONE"), 5, "{heard}");
+        assert_eq!(module.count("an AGBOOT command in LPC"), 0, "{heard}");
+    }
+}
+
+#[test]
 fn stops_at_what_another_try_cannot_mend() {
     for code in [0x01, 0x6F, 0x80, 0x81, 0x82, 0x94, 0x98, 0x77] {
         for (heard, nth, written) in [
-            ("BURN_ONE IBKD", 1, partial("ap_bootloader", LOADER)),
+            ("BURN_ONE IBKD", 1, partial("ap_at_command", LOADER)),
             ("DATA of block 0", 2, partial("ap_at_command", LOADER)),
         ] {
             let mut module = Module::new().on(heard, nth, Instead::Code(code));

@@ -254,10 +254,14 @@ fn refuses_an_agent_that_is_not_the_packages() {
         ..Options::default()
     };
     let mut module = with(&stay, Module::new());
+    // Its variables are its own.
     module.ram[2999] ^= 1;
+    run(&mut module, &small()).expect("the same agent");
+    let mut module = with(&stay, Module::new());
+    module.ram[2000] ^= 1;
     let before = module.flash.clone();
     let failure = run(&mut module, &small()).expect_err("another agent");
-    assert!(failure.to_string().contains("from 0xb40"), "{failure}");
+    assert!(failure.to_string().contains("from 0x780"), "{failure}");
     assert_eq!(
         (failure.phase, failure.written),
         (Phase::CheckChip, Written::HelpersOnly)
@@ -309,6 +313,15 @@ fn understands_replies_in_single_bytes_and_garbage_before_them() {
     let mut module = Module::new().on("GET_VERSION", 1, Instead::After(b"\0\xAE~noise~".to_vec()));
     module.piece = 1;
     with(&Options::default(), module);
+}
+
+#[test]
+fn takes_noise_behind_the_boot_roms_echo_for_noise() {
+    let after = |bytes: &[u8]| Instead::After([&[0x00, 0xD3, 0x02, 0x2B], bytes].concat());
+    for (noise, syncs) in [(&b"noise"[..], 3), (&[], 2), (&[0, 0, 0, 0], 2)] {
+        let module = with(&Options::default(), Module::new().on("DL SYNC", 1, after(noise)));
+        assert_eq!(module.count("DL SYNC"), syncs, "{noise:?}");
+    }
 }
 
 #[test]

@@ -30,7 +30,8 @@ impl<'p> Session<'_, 'p> {
     /// The mask ROM speaks PDL, FDL1 loads FDL2, and FDL2 says so by itself. Source: §6.3.
     pub(super) fn load_8910(&mut self) -> Result<(), Cause> {
         let (fdl1, fdl2) = (self.helper("HOST_FDL")?, self.helper("FDL2")?);
-        if self.link.pdl_connect()? || self.link.pdl_connect()? {
+        // Asked twice, whatever is wrong with the first answer. Source: §9.1.
+        if matches!(self.link.pdl_connect(), Ok(true)) || self.link.pdl_connect()? {
             self.load_fdl1(fdl1)?;
             self.sync_fdl1()?;
         } else {
@@ -83,20 +84,24 @@ impl<'p> Session<'_, 'p> {
         }
     }
 
-    /// FDL1 answers its first flag with its version, and no later one: should that answer be lost, CONNECT tells
-    /// that it is there. Source: §4.4, §6.3 step 5.
+    /// FDL1 answers its first flag with its version, and no later one. Source: §4.4, §6.3 step 5.
     fn sync_fdl1(&mut self) -> Result<(), Cause> {
         self.doing = "waiting for `HOST_FDL` to start".to_owned();
         match self.link.sync(ONE_FLAG, patience::SYNC)? {
             Some(Check::Sum16) => Ok(()),
             Some(Check::Crc16) => Err(other_rom("UIS8850")),
-            None => match self.link.connect(patience::CONNECT) {
-                Err(Trouble::Lost(_)) => {
-                    let (period, tries) = patience::SYNC;
-                    Err(silent("7E", period * tries, tries))
-                }
-                answer => Ok(answer?),
-            },
+            None => self.connect_unheard("7E"),
+        }
+    }
+
+    /// No version came from a loader that must be there: its one answer may have been lost, and CONNECT tells.
+    fn connect_unheard(&mut self, flags: &str) -> Result<(), Cause> {
+        match self.link.connect(patience::CONNECT) {
+            Err(Trouble::Lost(_)) => {
+                let (period, tries) = patience::SYNC;
+                Err(silent(flags, period * tries, tries))
+            }
+            answer => Ok(answer?),
         }
     }
 
@@ -133,8 +138,7 @@ impl<'p> Session<'_, 'p> {
         self.link.command(Command::ExecData, &[], patience::EXEC)?;
         self.link.expect(Check::Sum16);
         if self.link.sync(THREE_FLAGS, patience::SYNC)?.is_none() {
-            let (period, tries) = patience::SYNC;
-            return Err(silent("7E 7E 7E", period * tries, tries));
+            self.connect_unheard("7E 7E 7E")?;
         }
         self.link.connect(patience::CONNECT)?;
         match self.options.transport == Transport::Uart && self.options.baud.is_some() {

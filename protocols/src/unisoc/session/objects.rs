@@ -80,6 +80,8 @@ impl Session<'_, '_> {
             };
             let allowed = match trouble {
                 Trouble::Lost(_) => object.tries,
+                // A stage that loads into RAM stops when it has refused. Source: §9.1 (V).
+                Trouble::Refused { .. } if !object.for_flash => 1,
                 Trouble::Refused {
                     code: Code::DOWN_SIZE_ERROR,
                     ..

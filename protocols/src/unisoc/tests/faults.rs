@@ -160,10 +160,14 @@ fn restarts_the_object_after_a_lost_acknowledgement() {
 }
 
 #[test]
-fn restarts_the_object_in_fdl1_too() {
-    let mut module = Module::new(CHIP).on("MIDST_DATA 840", 1, Instead::Mute);
+fn restarts_the_object_in_fdl1_only_when_an_answer_was_lost() {
+    let at = |instead| Module::new(CHIP).on("MIDST_DATA 840", 1, instead);
+    let mut module = at(Instead::Mute);
     run(&mut module, &small(CHIP)).expect("it is written");
     assert_eq!(module.count("START_DATA 810000"), 2);
+    let mut module = at(Instead::Code(0x8A));
+    assert!(matches!(fail(&mut module).cause, Cause::Refused { .. }));
+    assert_eq!(module.count("START_DATA 810000"), 1);
 }
 
 #[test]
@@ -357,15 +361,20 @@ fn gives_up_when_nobody_is_there() {
 }
 
 #[test]
-fn syncs_with_an_fdl1_whose_version_was_lost() {
-    let mut module = Module::new(CHIP).on("7E", 1, Instead::Mute);
-    run(&mut module, &small(CHIP)).expect("it is written");
-    let mut module = Module::new(CHIP).on("7E", 1, Instead::Twice);
-    run(&mut module, &small(CHIP)).expect("it is written");
+fn syncs_with_a_loader_whose_version_was_lost() {
+    // The first version of a UIS8850 is that of its boot ROM.
+    for (chip, nth) in [(CHIP, 1), (Platform::Unisoc8850, 2)] {
+        for instead in [Instead::Mute, Instead::Twice] {
+            let mut module = Module::new(chip).on("7E", nth, instead);
+            run(&mut module, &small(chip)).expect("it is written");
+        }
+    }
 }
 
 #[test]
 fn begins_the_boot_rom_again_once() {
+    let mut module = Module::new(CHIP).on("PDL CONNECT", 1, Instead::Code(8));
+    run(&mut module, &small(CHIP)).expect("it is written");
     let mut module = Module::new(CHIP).on("PDL MID_DATA", 2, Instead::Code(10));
     run(&mut module, &small(CHIP)).expect("it is written");
     assert_eq!(module.count("PDL START_DATA"), 2);

@@ -234,6 +234,10 @@ impl Module {
             }
             Some(Instead::Code(code)) => return self.refuse(head, *code),
             Some(Instead::Data(data)) => return self.answer(head, data, None),
+            Some(Instead::Elsewhere) => {
+                self.leave(0x96);
+                return self.say(ELSEWHERE.into(), None);
+            }
             _ if Module::disobeys(&instead) => return,
             _ => {}
         }

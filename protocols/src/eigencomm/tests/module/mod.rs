@@ -18,6 +18,8 @@ pub(crate) enum Instead {
     Code(u32),
     /// Answers with this data, and does not obey.
     Data(Vec<u8>),
+    /// Has left the session, and says so.
+    Elsewhere,
     /// Has not heard it.
     Deaf,
     /// Obeys, and the answer is lost.
@@ -106,6 +108,8 @@ pub(crate) struct Module {
     last_byte: Duration,
     outgoing: VecDeque<(Duration, Vec<u8>)>,
     busy_until: Duration,
+    /// It drops what comes: it has found a wrong check sum.
+    flushes_until: Duration,
     dead: bool,
     gone: bool,
     cancelled: bool,
@@ -144,6 +148,7 @@ impl Module {
             last_byte: Duration::ZERO,
             outgoing: VecDeque::new(),
             busy_until: Duration::ZERO,
+            flushes_until: Duration::ZERO,
             dead: false,
             gone: false,
             cancelled: false,
@@ -194,6 +199,7 @@ impl Module {
             Instead::Vanish => self.gone = true,
             Instead::Cancel => self.cancelled = true,
             Instead::Dead => self.dead = true,
+            Instead::Code(0x9A) => self.flushes_until = self.now + Duration::from_millis(400),
             _ => {}
         }
         Some(instead)
@@ -203,7 +209,14 @@ impl Module {
     fn disobeys(instead: &Option<Instead>) -> bool {
         matches!(
             instead,
-            Some(Instead::Code(_) | Instead::Data(_) | Instead::Deaf | Instead::Dead | Instead::Vanish)
+            Some(
+                Instead::Code(_)
+                    | Instead::Data(_)
+                    | Instead::Elsewhere
+                    | Instead::Deaf
+                    | Instead::Dead
+                    | Instead::Vanish
+            )
         )
     }
 
@@ -235,6 +248,9 @@ impl Module {
             self.input.clear();
         }
         self.last_byte = self.now;
+        if self.now < self.flushes_until {
+            return;
+        }
         self.input.extend(bytes);
         loop {
             let before = (self.input.len(), self.stage);

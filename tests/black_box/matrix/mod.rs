@@ -1,0 +1,144 @@
+//! The fault matrix: every fault at every request of a download dialogue, as grids of text whose cells say how the
+//! run must end.
+//!
+//! After each run the flash is what `written` promises. Then a plain second run, after a power cycle unless the
+//! module has restarted by itself, makes the module whole.
+
+mod eigencomm;
+mod grid;
+mod unisoc;
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use qpyflash_virtual::{Fault, Mode, Platform, VirtualModule};
+use serde_json::Value;
+
+use crate::bench::{Bench, PATIENCE};
+use crate::harness::each_of;
+use grid::{Case, Ending};
+
+/// The time-outs of a run that waits for something in vain.
+const HASTE: &str = "0.15";
+/// No fault may hold a run up for longer then, on a busy machine.
+const BOUND: Duration = Duration::from_secs(40);
+/// Cases in work at once.
+const AT_ONCE: usize = 20;
+
+/// A module and the package that it is to get.
+trait Subject: Sync + Debug {
+    type Platform: Platform;
+
+    /// Whether a half-written module shows up without the boot pin.
+    const SHOWS_UP_HALF_WRITTEN: bool = true;
+
+    /// Plugs the module in, in download mode.
+    fn attach(&self, bench: &Bench, fault: Fault) -> VirtualModule<Self::Platform>;
+
+    /// Whether the host has told the module to restart, and the module was able to hear it.
+    fn was_let_go(&self, module: &VirtualModule<Self::Platform>) -> bool;
+
+    /// The package as a file, and the name it must have.
+    fn package(&self) -> (&str, &[u8]);
+
+    /// The ordering code on the label.
+    fn label(&self) -> &str;
+
+    /// Asserts that the module holds the package and has kept what only it has.
+    fn assert_written(&self, module: &VirtualModule<Self::Platform>, before: &Memory<Self>);
+
+    /// Asserts that nothing of it has changed.
+    fn assert_unchanged(&self, module: &VirtualModule<Self::Platform>, before: &Memory<Self>);
+
+    /// Asserts that what comes before `image` in the package is in flash, and that what comes after it is as it was.
+    fn assert_partly_written(
+        &self,
+        module: &VirtualModule<Self::Platform>,
+        before: &Memory<Self>,
+        phase_and_image: (&str, &str),
+    );
+}
+
+type Memory<S> = <<S as Subject>::Platform as Platform>::Memory;
+
+/// Every case of these grids, each with the arguments of the write that has the fault.
+fn runs<S: Subject>(subject: &S, grids: &[(&'static str, &str)]) {
+    let all = grids
+        .iter()
+        .flat_map(|(arguments, grid)| grid::cases(arguments, grid));
+    let mut cases: Vec<Case> = all.collect();
+    // The longest first, so that none of them is waited for alone.
+    cases.sort_by_key(|case| !case.makes_wait());
+    each_of(AT_ONCE, &cases, |case| run(subject, case));
+}
+
+fn run<S: Subject>(subject: &S, case: &Case) {
+    let bench = Bench::bare();
+    let (file, package) = subject.package();
+    bench.file(file, package);
+    let fault = case.fault.parse();
+    let module = subject.attach(&bench, fault.unwrap_or_else(|why| panic!("{why}")));
+    let before = module.flash();
+    let boots = module.counters().boots;
+    let (place, label) = (module.topology(), subject.label());
+    let write = format!("write {file} --json --backup-dir kept --path {place} --oc {label}");
+    let faulty = bench.say(&format!("{write} {}", case.arguments));
+    let ended = if case.makes_wait() {
+        faulty.scale(HASTE).end()
+    } else {
+        faulty.end()
+    };
+    assert!(ended.took < BOUND, "{:?}", ended.took);
+    assert!(module.faults_have_struck(), "{ended:#?}");
+    let outcome = ended.outcome();
+    assert_ends(&outcome, case.ending);
+    match outcome["written"]["state"].as_str() {
+        Some("complete") => subject.assert_written(&module, &before),
+        Some("partial") => {
+            let image = outcome["written"]["image"].as_str().unwrap();
+            let phase = outcome["error"]["phase"].as_str().unwrap();
+            subject.assert_partly_written(&module, &before, (phase, image));
+        }
+        _ => subject.assert_unchanged(&module, &before),
+    }
+    revive(subject, &module, case, boots);
+    bench.say(&write).end().expect_written("confirmed");
+    subject.assert_written(&module, &before);
+}
+
+/// Asserts exit code, verdict or error, what was written, and that a hint helps.
+#[track_caller]
+fn assert_ends(outcome: &Value, ending: Ending) {
+    let error = &outcome["error"];
+    let said = error["code"].as_str().or(outcome["verdict"].as_str());
+    let found = (&outcome["exit_code"], said, &outcome["written"]["state"]);
+    let wanted = (&ending.exit.into(), Some(ending.said), &ending.written.into());
+    assert_eq!(found, wanted, "{outcome:#}");
+    let says = |text: &Value, part: &str| text.as_str().is_some_and(|text| text.contains(part));
+    let hints = error["hints"].as_array();
+    let helps = hints.is_some_and(|hints| hints.iter().any(|hint| says(hint, ending.hint)));
+    assert!(
+        error.is_null() || (says(&error["message"], ending.message) && helps),
+        "{outcome:#}"
+    );
+}
+
+/// Powers the module anew, unless it has restarted by itself.
+fn revive<S: Subject>(subject: &S, module: &VirtualModule<S::Platform>, case: &Case, boots: u64) {
+    let needs_boot_pin = case.ending.written == "partial" && !S::SHOWS_UP_HALF_WRITTEN;
+    let restarts = case.effect() == "power-loss" || subject.was_let_go(module);
+    module.set_boot_pin(needs_boot_pin);
+    if case.effect() == "vanish" {
+        module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
+        module.attach();
+    } else if !restarts || needs_boot_pin || case.ending.said == "written-power-cycle" {
+        module.power_cycle();
+    }
+    let began = Instant::now();
+    while module.counters().boots == boots {
+        assert!(began.elapsed() < PATIENCE, "it does not restart");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
+    module.set_boot_pin(false);
+}
