@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bus/usb/devices/1-4.2/              idVendor idProduct speed descriptors dev
-//! bus/usb/devices/1-4.2/1-4.2:1.3/    driver -> …/option   ttyUSB1/
+//! bus/usb/devices/1-4.2/1-4.2:1.3/    driver -> …/option   ttyUSB1/tty/ttyUSB1/
 //! bus/usb/devices/1-4.2/1-4.2:1.5/    driver -> …/cdc_acm  tty/ttyACM0/
 //! ```
 #![cfg(any(target_os = "linux", test))]
@@ -81,7 +81,9 @@ fn speed_of(megabits: &str) -> Option<Speed> {
     })
 }
 
-/// An interface is a folder `1-4.2:1.3`; its tty is a folder in it named `ttyUSB1`, or `tty/ttyACM0` for CDC-ACM.
+/// An interface is a folder `1-4.2:1.3`; its tty is a folder in it named `ttyUSB1/tty/ttyUSB1`, or `tty/ttyACM0` for
+/// CDC-ACM. A `ttyUSB1` without a tty is one that its driver has not made yet, or cannot make: `option` takes interfaces
+/// without bulk endpoints too.
 fn interfaces(device: &Path, topology: &TopologyPath) -> Vec<UsbInterface> {
     let prefix = format!("{topology}:");
     let mut interfaces: Vec<UsbInterface> = folders(device)
@@ -93,7 +95,9 @@ fn interfaces(device: &Path, topology: &TopologyPath) -> Vec<UsbInterface> {
                 number: number.parse().ok()?,
                 driver: driver.and_then(|link| Some(link.file_name()?.to_str()?.to_owned())),
                 port: folders(&folder)
-                    .chain(folders(&folder.join("tty")))
+                    .map(|inner| inner.join("tty"))
+                    .chain([folder.join("tty")])
+                    .flat_map(|ttys| folders(&ttys))
                     .find_map(|inner| node(inner.file_name()?.to_str()?)),
             })
         })
@@ -106,7 +110,7 @@ fn node(name: &str) -> Option<PathBuf> {
     (name.starts_with("ttyUSB") || name.starts_with("ttyACM")).then(|| Path::new("/dev").join(name))
 }
 
-fn folders(at: &Path) -> impl Iterator<Item = PathBuf> {
+fn folders(at: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     std::fs::read_dir(at)
         .into_iter()
         .flatten()
@@ -129,10 +133,11 @@ mod tests {
         let sys = tempfile::tempdir().unwrap();
         let device = sys.path().join("bus/usb/devices/1-4.2");
         for folder in [
-            "1-4.2:1.3/ttyUSB1",
+            "1-4.2:1.3/ttyUSB1/tty/ttyUSB1",
+            "1-4.2:1.4/ttyUSB2",
             "1-4.2:1.5/tty/ttyACM0",
             "1-4.2:1.0/net/usb0",
-            "1-4.21:1.3/ttyUSB9",
+            "1-4.21:1.3/ttyUSB9/tty/ttyUSB9",
         ] {
             std::fs::create_dir_all(device.join(folder)).unwrap();
         }
@@ -158,6 +163,7 @@ mod tests {
             [
                 (0, None, None),
                 (3, Some("option"), node("/dev/ttyUSB1")),
+                (4, None, None),
                 (5, None, node("/dev/ttyACM0"))
             ]
         );
