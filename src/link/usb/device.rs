@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use qpyflash_protocols::WireError;
+use rusb::{Context, DeviceHandle};
 
 use super::greeting::{ClassRequest, TO_INTERFACE};
+use super::transfer::{self, Events};
 
 /// Time for a request on the control endpoint [?].
 const CONTROL_WITHIN: Duration = Duration::from_secs(1);
@@ -13,12 +15,12 @@ const GET_STATUS: (u8, u8) = (0x80, 0x00);
 
 /// An open device.
 pub(super) trait Device: Send + Sync {
-    /// One transfer to the host: ends when `into` is full, with a short packet, or when the time is up and some bytes
-    /// have come. 0 is a packet without bytes. `into` must have room for whole packets.
-    fn receive(&self, endpoint: u8, into: &mut [u8], within: Duration) -> Result<usize, Fault>;
+    /// One transfer to the host: ends when `into` is full, with a short packet, or soon after it is not wanted any
+    /// more. No bytes are a packet without any. `into` must have room for whole packets.
+    fn receive(&self, endpoint: u8, into: &mut [u8], is_wanted: &dyn Fn() -> bool) -> Carried;
 
-    /// One transfer from the host; fewer bytes than given when the time is up.
-    fn send(&self, endpoint: u8, bytes: &[u8], within: Duration) -> Result<usize, Fault>;
+    /// One transfer from the host; fewer bytes than given when it was not wanted any more.
+    fn send(&self, endpoint: u8, bytes: &[u8], is_wanted: &dyn Fn() -> bool) -> Carried;
 
     /// A class request to an interface.
     fn request(&self, request: &ClassRequest) -> Result<(), Fault>;
@@ -45,10 +47,28 @@ pub(super) trait Device: Send + Sync {
     fn release(&self, interface: u8) -> Result<(), Fault>;
 }
 
+/// What has become of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Carried {
+    /// Bytes that have crossed the bus, however it ended.
+    pub bytes: usize,
+    pub end: Result<(), Fault>,
+}
+
+impl Carried {
+    /// Nothing has crossed the bus.
+    pub const fn failed(fault: Fault) -> Self {
+        Carried {
+            bytes: 0,
+            end: Err(fault),
+        }
+    }
+}
+
 /// What a device or libusb says no with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The time was up and nothing had been carried.
+    /// The time of a request was up.
     Late,
     /// The endpoint is halted, or the request is refused.
     Stalled,
@@ -102,26 +122,28 @@ impl Fault {
 }
 
 /// A device that libusb has opened.
-pub(super) struct LibUsb(pub rusb::DeviceHandle<rusb::Context>);
+pub(super) struct LibUsb {
+    /// Ends before the device is closed.
+    _events: Events,
+    handle: DeviceHandle<Context>,
+}
 
 impl LibUsb {
-    /// libusb takes 0 for no end.
-    fn at_least_a_millisecond(within: Duration) -> Duration {
-        within.max(Duration::from_millis(1))
+    pub fn new(handle: DeviceHandle<Context>) -> Self {
+        LibUsb {
+            _events: Events::start(handle.context()),
+            handle,
+        }
     }
 }
 
 impl Device for LibUsb {
-    fn receive(&self, endpoint: u8, into: &mut [u8], within: Duration) -> Result<usize, Fault> {
-        Ok(self
-            .0
-            .read_bulk(endpoint, into, Self::at_least_a_millisecond(within))?)
+    fn receive(&self, endpoint: u8, into: &mut [u8], is_wanted: &dyn Fn() -> bool) -> Carried {
+        transfer::receive(&self.handle, endpoint, into, is_wanted)
     }
 
-    fn send(&self, endpoint: u8, bytes: &[u8], within: Duration) -> Result<usize, Fault> {
-        Ok(self
-            .0
-            .write_bulk(endpoint, bytes, Self::at_least_a_millisecond(within))?)
+    fn send(&self, endpoint: u8, bytes: &[u8], is_wanted: &dyn Fn() -> bool) -> Carried {
+        transfer::send(&self.handle, endpoint, bytes, is_wanted)
     }
 
     fn request(&self, request: &ClassRequest) -> Result<(), Fault> {
@@ -131,44 +153,44 @@ impl Device for LibUsb {
             index,
             data,
         } = request;
-        self.0
+        self.handle
             .write_control(TO_INTERFACE, *request, *value, *index, data, CONTROL_WITHIN)?;
         Ok(())
     }
 
     fn clear_halt(&self, endpoint: u8) -> Result<(), Fault> {
-        Ok(self.0.clear_halt(endpoint)?)
+        Ok(self.handle.clear_halt(endpoint)?)
     }
 
     fn is_there(&self) -> bool {
         let (kind, request) = GET_STATUS;
-        self.0
+        self.handle
             .read_control(kind, request, 0, 0, &mut [0; 2], CONTROL_WITHIN)
             .is_ok()
     }
 
     fn has_driver(&self, interface: u8) -> bool {
-        self.0.kernel_driver_active(interface).unwrap_or(false)
+        self.handle.kernel_driver_active(interface).unwrap_or(false)
     }
 
     fn detach_driver(&self, interface: u8) -> Result<(), Fault> {
-        Ok(self.0.detach_kernel_driver(interface)?)
+        Ok(self.handle.detach_kernel_driver(interface)?)
     }
 
     fn attach_driver(&self, interface: u8) -> Result<(), Fault> {
-        Ok(self.0.attach_kernel_driver(interface)?)
+        Ok(self.handle.attach_kernel_driver(interface)?)
     }
 
     fn claim(&self, interface: u8, setting: u8) -> Result<(), Fault> {
-        self.0.claim_interface(interface)?;
+        self.handle.claim_interface(interface)?;
         match setting {
             // Every interface begins in it, and some firmware stalls the request.
             0 => Ok(()),
-            setting => Ok(self.0.set_alternate_setting(interface, setting)?),
+            setting => Ok(self.handle.set_alternate_setting(interface, setting)?),
         }
     }
 
     fn release(&self, interface: u8) -> Result<(), Fault> {
-        Ok(self.0.release_interface(interface)?)
+        Ok(self.handle.release_interface(interface)?)
     }
 }

@@ -1,10 +1,10 @@
 //! A device for tests: it says what it is told to, keeps what it hears, and has drivers as Linux has them.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::device::{Device, Fault};
+use super::device::{Carried, Device, Fault};
 use super::greeting::ClassRequest;
 
 #[derive(Default)]
@@ -17,8 +17,8 @@ pub(super) struct Fake {
 pub(super) struct State {
     /// Transfers to the host, and what goes wrong instead of one.
     pub says: VecDeque<Result<Vec<u8>, Fault>>,
-    /// What becomes of transfers from the host: the bytes that are taken of one, or what goes wrong.
-    pub takes: VecDeque<Result<usize, Fault>>,
+    /// What becomes of transfers from the host: the bytes that are taken of one, and how it ends.
+    pub takes: VecDeque<(usize, Result<(), Fault>)>,
     /// Takes nothing while it is set.
     pub is_deaf: bool,
     /// The transfers from the host.
@@ -42,7 +42,7 @@ pub(super) struct State {
 
 impl Fake {
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes it, and wakes who waits for it.
@@ -56,6 +56,23 @@ impl Fake {
         let enough = |state: &mut State| state.heard.iter().map(Vec::len).sum::<usize>() < count;
         let state = self.changed.wait_while(self.state(), enough).unwrap();
         state.heard.clone()
+    }
+
+    /// Waits until the device is ready, or until nobody wants to know.
+    fn while_wanted(
+        &self,
+        is_wanted: &dyn Fn() -> bool,
+        is_unready: impl Fn(&mut State) -> bool,
+    ) -> MutexGuard<'_, State> {
+        loop {
+            let (mut state, _) = self
+                .changed
+                .wait_timeout_while(self.state(), Duration::from_millis(1), &is_unready)
+                .unwrap();
+            if !is_unready(&mut state) || !is_wanted() {
+                return state;
+            }
+        }
     }
 
     fn both(state: &State, interface: u8) -> Vec<u8> {
@@ -72,43 +89,46 @@ impl Fake {
 }
 
 impl Device for Fake {
-    fn receive(&self, _: u8, into: &mut [u8], _: Duration) -> Result<usize, Fault> {
+    fn receive(&self, _: u8, into: &mut [u8], is_wanted: &dyn Fn() -> bool) -> Carried {
         let silent = |state: &mut State| state.says.is_empty() && !state.has_left;
-        let soon = Duration::from_millis(1);
-        let (mut state, _) = self
-            .changed
-            .wait_timeout_while(self.state(), soon, silent)
-            .unwrap();
-        if state.has_left {
-            return Err(Fault::Gone);
-        }
-        let mut bytes = state.says.pop_front().ok_or(Fault::Late)??;
+        let mut state = self.while_wanted(is_wanted, silent);
+        let said = state.says.pop_front();
+        let mut bytes = match said {
+            _ if state.has_left => return Carried::failed(Fault::Gone),
+            Some(Err(fault)) => return Carried::failed(fault),
+            Some(Ok(bytes)) => bytes,
+            None => Vec::new(),
+        };
         if bytes.len() > into.len() {
             let rest = bytes.split_off(into.len());
             state.says.push_front(Ok(rest));
         }
         into[..bytes.len()].copy_from_slice(&bytes);
-        Ok(bytes.len())
+        Carried {
+            bytes: bytes.len(),
+            end: Ok(()),
+        }
     }
 
-    fn send(&self, _: u8, bytes: &[u8], _: Duration) -> Result<usize, Fault> {
-        let soon = Duration::from_millis(1);
+    fn send(&self, _: u8, bytes: &[u8], is_wanted: &dyn Fn() -> bool) -> Carried {
         let deaf = |state: &mut State| state.is_deaf && !state.has_left;
-        let (mut state, _) = self.changed.wait_timeout_while(self.state(), soon, deaf).unwrap();
+        let mut state = self.while_wanted(is_wanted, deaf);
         if state.has_left {
-            return Err(Fault::Gone);
+            return Carried::failed(Fault::Gone);
         }
         if state.is_deaf {
-            return Err(Fault::Late);
+            return Carried {
+                bytes: 0,
+                end: Ok(()),
+            };
         }
-        let count = state
-            .takes
-            .pop_front()
-            .unwrap_or(Ok(bytes.len()))?
-            .min(bytes.len());
-        state.heard.push(bytes[..count].to_vec());
+        let (most, end) = state.takes.pop_front().unwrap_or((bytes.len(), Ok(())));
+        let count = most.min(bytes.len());
+        if count > 0 {
+            state.heard.push(bytes[..count].to_vec());
+        }
         self.changed.notify_all();
-        Ok(count)
+        Carried { bytes: count, end }
     }
 
     fn request(&self, request: &ClassRequest) -> Result<(), Fault> {

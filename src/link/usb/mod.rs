@@ -21,6 +21,7 @@ mod greeting;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub(super) fn open(address: &UsbAddress, baud: u32) -> Result<Box<dyn Pipe>, Ope
     let function =
         Function::of(address.interface, &interfaces).ok_or_else(|| OpenError::NotAPort(name.clone()))?;
     let id = (address.vid, address.pid);
-    let raw = RawUsb::begin(Arc::new(LibUsb(handle)), function, id, baud).map_err(sorted)?;
+    let raw = RawUsb::begin(Arc::new(LibUsb::new(handle)), function, id, baud).map_err(sorted)?;
     Ok(Box::new(raw))
 }
 

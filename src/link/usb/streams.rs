@@ -2,7 +2,7 @@
 //!
 //! Each direction has a thread that does one transfer after the other, so that a read is always pending, nothing that
 //! arrives is lost however little is asked for, and no transfer has to be taken back because a caller waits no longer:
-//! what a transfer had carried when it was taken back is the one thing hosts do not agree on.
+//! virtual machines lose what crosses with that.
 //!
 //! A write becomes a transfer of its own, or several that end on packet boundaries, which is the same on the wire. No
 //! zero-length packet is added: no platform's host sends any (specs/asr-aboot.md §1.1, specs/unisoc-pac-bsl.md §2.3,
@@ -12,21 +12,22 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use qpyflash_protocols::WireError;
 
-use super::device::{Device, Fault};
+use super::device::{Carried, Device, Fault};
 use super::function::{Endpoint, Function};
 
 /// Most bytes of one transfer, either way, and a multiple of every packet size.
 /// Source: specs/usb-and-hosts.md §1.3 [V]: the vendor's host goes so far.
 const TRANSFER_BYTES: usize = 16 * 1024;
-/// Longest time of one transfer from the host. Source: specs/usb-and-hosts.md §1.3 [V].
-const SEND_WITHIN: Duration = Duration::from_secs(3);
-/// Longest time of one transfer to the host: how soon the thread sees that it is to end, and how late bytes come whose
-/// sender forgets the packet that ends them.
-const RECEIVE_WITHIN: Duration = Duration::from_millis(100);
+/// How long the module may take for the last transfer from the host. Source: specs/usb-and-hosts.md §1.3 [V]: the time
+/// of one transfer of the vendor's host.
+const LAST_SEND_WITHIN: Duration = Duration::from_secs(3);
+/// A transfer to the host that has no end is taken back after this time, for the bytes of a sender who forgets the packet
+/// that ends them [?]. Every platform's answer is faster than this, or there is none.
+const RECEIVE_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes that are kept for a caller who does not read; the module is held up then, as by any full port.
 const MOST_RECEIVED: usize = 1 << 20;
 
@@ -49,7 +50,8 @@ struct State {
     /// The next transfer from the host, until its thread takes it.
     outgoing: Option<Vec<u8>>,
     failed: Option<WireError>,
-    closing: bool,
+    /// Since when the streams are to end.
+    closing: Option<Instant>,
 }
 
 impl Streams {
@@ -100,7 +102,7 @@ impl Streams {
 
     /// Sends what has been taken, and ends.
     pub fn stop(&mut self) {
-        self.shared.lock().closing = true;
+        self.shared.lock().closing.get_or_insert_with(Instant::now);
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -142,10 +144,10 @@ impl Shared {
     /// Waits until there is room for what may arrive; false when the streams are to end.
     fn wants_more(&self) -> bool {
         let mut state = self.lock();
-        while state.received.len() >= MOST_RECEIVED && !state.closing && state.failed.is_none() {
+        while state.received.len() >= MOST_RECEIVED && state.closing.is_none() && state.failed.is_none() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        !state.closing && state.failed.is_none()
+        state.closing.is_none() && state.failed.is_none()
     }
 
     fn arrived(&self, bytes: &[u8]) {
@@ -164,15 +166,24 @@ impl Shared {
                 self.changed.notify_all();
                 return Some(bytes);
             }
-            if state.closing {
+            if state.closing.is_some() {
                 return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn is_closing(&self) -> bool {
-        self.lock().closing
+    /// Whether listening goes on.
+    fn is_open(&self) -> bool {
+        let state = self.lock();
+        state.closing.is_none() && state.failed.is_none()
+    }
+
+    /// Whether there is time left to send.
+    fn may_send(&self) -> bool {
+        let state = self.lock();
+        let has_time = |since: Instant| since.elapsed() < LAST_SEND_WITHIN;
+        state.closing.is_none_or(has_time) && state.failed.is_none()
     }
 }
 
@@ -181,50 +192,50 @@ fn listen(device: &impl Device, endpoint: Endpoint, shared: &Shared) -> Result<(
     let mut buffer = vec![0; whole_packets(endpoint)];
     let mut has_stalled = false;
     while shared.wants_more() {
-        match device.receive(endpoint.address, &mut buffer, RECEIVE_WITHIN) {
-            Ok(0) | Err(Fault::Late) => {}
-            Ok(count) => {
-                has_stalled = false;
-                shared.arrived(&buffer[..count.min(buffer.len())]);
-            }
-            Err(Fault::Stalled) if !has_stalled => {
-                has_stalled = true;
-                clear_halt(device, endpoint)?;
-            }
-            Err(fault) => return Err(fault.into_wire(device, endpoint.address)),
+        let began = Instant::now();
+        let is_wanted = || shared.is_open() && began.elapsed() < RECEIVE_WITHIN;
+        let Carried { bytes, end } = device.receive(endpoint.address, &mut buffer, &is_wanted);
+        if bytes > 0 {
+            has_stalled = false;
+            shared.arrived(buffer.get(..bytes).unwrap_or(&buffer));
         }
+        go_on(device, endpoint, end, &mut has_stalled)?;
     }
     Ok(())
 }
 
-/// Sends what it is given.
+/// Sends what it is given. A stall is forgiven once, and what the module has not taken before it is sent again.
 fn speak(device: &impl Device, endpoint: Endpoint, shared: &Shared) -> Result<(), WireError> {
-    while let Some(bytes) = shared.next_outgoing() {
-        let mut rest = &bytes[..];
+    while let Some(transfer) = shared.next_outgoing() {
+        let mut rest = &transfer[..];
         let mut has_stalled = false;
-        while !rest.is_empty() {
-            match device.send(endpoint.address, rest, SEND_WITHIN) {
-                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                Err(Fault::Late) if shared.is_closing() => return Ok(()),
-                Err(Fault::Late) => {}
-                // Of several packets some may have been taken before the stall, and nobody says which.
-                Err(Fault::Stalled) if !has_stalled && rest.len() <= endpoint.packet => {
-                    has_stalled = true;
-                    clear_halt(device, endpoint)?;
-                }
-                Err(Fault::Stalled) => {
-                    let _ = device.clear_halt(endpoint.address);
-                    return Err(Fault::Stalled.into_wire(device, endpoint.address));
-                }
-                Err(fault) => return Err(fault.into_wire(device, endpoint.address)),
-            }
+        while !rest.is_empty() && shared.may_send() {
+            let Carried { bytes, end } = device.send(endpoint.address, rest, &|| shared.may_send());
+            rest = rest.get(bytes..).unwrap_or_default();
+            go_on(device, endpoint, end, &mut has_stalled)?;
         }
     }
     Ok(())
 }
 
-fn clear_halt(device: &impl Device, endpoint: Endpoint) -> Result<(), WireError> {
-    device
-        .clear_halt(endpoint.address)
-        .map_err(|fault| fault.into_wire(device, endpoint.address))
+/// Whether more transfers can follow one that ended so.
+fn go_on(
+    device: &impl Device,
+    endpoint: Endpoint,
+    end: Result<(), Fault>,
+    has_stalled: &mut bool,
+) -> Result<(), WireError> {
+    match end {
+        Ok(()) => Ok(()),
+        Err(Fault::Stalled) => {
+            device
+                .clear_halt(endpoint.address)
+                .map_err(|fault| fault.into_wire(device, endpoint.address))?;
+            match std::mem::replace(has_stalled, true) {
+                false => Ok(()),
+                true => Err(Fault::Stalled.into_wire(device, endpoint.address)),
+            }
+        }
+        Err(fault) => Err(fault.into_wire(device, endpoint.address)),
+    }
 }
