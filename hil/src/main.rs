@@ -7,6 +7,7 @@ use clap::Parser;
 mod attach;
 mod bench;
 mod cli;
+mod rig;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {

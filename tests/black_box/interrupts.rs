@@ -94,7 +94,7 @@ fn ctrl_c_in_each_phase_says_what_was_written() {
 fn ctrl_c_after_some_images_counts_their_bytes_and_a_second_run_recovers() {
     let bench = Bench::new();
     let line = LinkModel {
-        bytes_per_second: Some(200_000),
+        bytes_per_second: Some(60_000),
         turn_round: Duration::ZERO,
     };
     let module = bench.attach(

@@ -1,6 +1,6 @@
 //! What must not be written is not: the module has not heard a byte in download mode, and its flash is as it was.
 
-use qpyflash_virtual::{AsrModule, AsrModuleBuilder, AsrPackage, AtOptions, Chip, Scale};
+use qpyflash_virtual::{AsrModule, AsrModuleBuilder, AsrPackage, AtOptions, Chip, EigencommPackage, Scale};
 
 use crate::bench::{Bench, NEW, OLD, Untouched, assert_holds, firmware, vector};
 use crate::harness::each;
@@ -8,7 +8,6 @@ use crate::harness::each;
 /// Factory firmware of the module most tests write.
 const FACTORY: &str = "EC600NCNLAR03A06M08";
 const REAL_PAC: &str = "packages/QPY_OCPU_V0001_EC800G_CNLD_FW.pac";
-const REAL_BINPKG: &str = "eigencomm/at_command.binpkg";
 
 fn package(revision: &str) -> Vec<u8> {
     AsrPackage::generate(revision, Chip::Asr1603, Scale::Small)
@@ -53,7 +52,11 @@ fn stocked() -> Bench {
     }
     bench.file("fw.bin", nameless().zip().unwrap());
     bench.file("real.pac", vector(REAL_PAC));
-    bench.file("real.binpkg", vector(REAL_BINPKG));
+    let eigencomm = EigencommPackage::generate("EC600ECNLCR01A02M04_OCPU_QPY", Scale::Small);
+    bench.file(
+        "eigencomm.zip",
+        eigencomm.folder_zip("QPY_BETA0003_EC600E_CNLC_FW").unwrap(),
+    );
     bench
 }
 
@@ -214,14 +217,11 @@ fn a_package_of_another_platform_is_refused() {
     let bench = stocked();
     let module = bench.attach(AsrModule::builder(FACTORY));
     let untouched = Untouched::now(&module);
-    for file in ["real.pac", "real.binpkg"] {
-        let check = bench.say(&format!("check {file} --json")).end();
-        check.expect(6, "refused.platform", "nothing");
-        let write = bench.say(&format!("write {file} --json")).end();
-        match file {
-            "real.pac" => write.expect(6, "refused.platform", "nothing"),
-            _ => write.expect(3, "package.unsupported", "nothing"),
-        };
+    for file in ["real.pac", "eigencomm.zip"] {
+        for command in ["check", "write"] {
+            let ended = bench.say(&format!("{command} {file} --json")).end();
+            ended.expect(6, "refused.platform", "nothing");
+        }
     }
     untouched.assert();
 }
@@ -230,7 +230,7 @@ fn a_package_of_another_platform_is_refused() {
 fn the_usb_id_refuses_another_platform_whatever_the_label_says() {
     let bench = stocked();
     let module = bench.attach(AsrModule::builder(OLD).starts_in_download());
-    for (file, label) in [("real.pac", "EC800GCNLD"), ("real.binpkg", "EC600ECNLC")] {
+    for (file, label) in [("real.pac", "EC800GCNLD"), ("eigencomm.zip", "EC600ECNLC")] {
         let line = format!("check {file} --path 1-4.2 --oc {label} --json");
         bench.say(&line).end().expect(6, "refused.platform", "nothing");
     }

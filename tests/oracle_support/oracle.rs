@@ -194,7 +194,19 @@ impl Oracle {
 
     /// Pulls the plug and puts it in again.
     pub fn power_cycle(&self) {
+        let before = self.power_cycles();
         self.signal(rustix::process::Signal::USR1);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.power_cycles() == before {
+            assert!(Instant::now() < deadline, "the module was not power-cycled");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// As its journal has them.
+    fn power_cycles(&self) -> usize {
+        let journal = std::fs::read_to_string(self.folder.path().join("log.jsonl"));
+        journal.map_or(0, |lines| lines.matches("\"power_cycle\"").count())
     }
 
     /// The run has reset the module, the loaders are content, and no rule was broken.

@@ -1,16 +1,17 @@
 //! How a virtual module is set up, whatever its platform.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::at::AtOptions;
-use crate::bus::VirtualBus;
 use crate::fault::{Fault, Faults};
 use crate::identity::Identity;
 use crate::life::Platform;
 use crate::link_model::LinkModel;
 use crate::module::VirtualModule;
 use crate::repl::ReplOptions;
+use crate::socket::Socket;
 
 /// What the thread of a module needs to know, whatever its platform.
 #[derive(Debug, Clone)]
@@ -126,8 +127,18 @@ impl<P: Platform> VirtualModuleBuilder<P> {
     }
 
     /// Powers it with that memory.
-    pub(crate) fn start(self, bus: &VirtualBus, memory: P::Memory) -> io::Result<VirtualModule<P>> {
+    pub(crate) fn start(
+        self,
+        socket: &(impl Socket + Clone + 'static),
+        memory: P::Memory,
+    ) -> io::Result<VirtualModule<P>> {
         let parts = (self.faults, self.boot_pin, self.starts_in_download);
-        VirtualModule::start(bus, self.common, self.platform, memory, parts)
+        VirtualModule::start(
+            Arc::new(socket.clone()),
+            self.common,
+            self.platform,
+            memory,
+            parts,
+        )
     }
 }

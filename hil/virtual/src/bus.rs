@@ -15,6 +15,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::pty::Pty;
+use crate::socket::{Enumerated, Pipe, Plugged, Socket};
 
 /// Environment variable that tells the host program where the virtual bus is.
 pub const BUS_VARIABLE: &str = "QPYFLASH_VIRTUAL_BUS";
@@ -63,11 +64,7 @@ impl VirtualBus {
     }
 
     /// Announces a module with its ports; it stays until the returned value is dropped.
-    pub(crate) fn attach(
-        &self,
-        mut description: Description,
-        ports: &[(u8, &Pty)],
-    ) -> io::Result<Attachment> {
+    fn attach(&self, mut description: Description, ports: &[(u8, &Pty)]) -> io::Result<Attachment> {
         let entry = self.dir.join(format!("{}.json", description.topology));
         if entry.exists() {
             let text = format!("a module is already attached at `{}`", description.topology);
@@ -107,6 +104,28 @@ impl VirtualBus {
     }
 }
 
+impl Socket for VirtualBus {
+    fn plug(&self, topology: &str, enumerated: &Enumerated) -> io::Result<Plugged> {
+        let with_port = enumerated
+            .interfaces
+            .iter()
+            .filter(|interface| interface.role.is_some());
+        let ptys = with_port
+            .map(|interface| Ok((interface.number, Pty::open()?)))
+            .collect::<io::Result<Vec<_>>>()?;
+        let announced: Vec<_> = ptys.iter().map(|(number, pty)| (*number, pty)).collect();
+        let attachment = self.attach(Description::of(topology, enumerated), &announced)?;
+        Ok(Plugged {
+            nodes: attachment.nodes.clone(),
+            presence: Box::new(attachment),
+            pipes: ptys
+                .into_iter()
+                .map(|(_, pty)| Box::new(pty) as Box<dyn Pipe>)
+                .collect(),
+        })
+    }
+}
+
 /// Interface class of a CDC-ACM control interface, which Linux makes a `ttyACMn` of.
 pub(crate) const CDC_CONTROL: &str = "02";
 /// Interface class of a CDC-ACM data interface.
@@ -116,28 +135,49 @@ pub(crate) const VENDOR: &str = "ff";
 
 /// What enumeration tells of a module. Numbers are hexadecimal text, absent strings are null.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Description {
-    pub topology: String,
-    pub vid: String,
-    pub pid: String,
-    pub bcd_device: String,
-    pub manufacturer: Option<String>,
-    pub product: Option<String>,
-    pub serial: Option<String>,
-    pub speed: &'static str,
-    pub interfaces: Vec<Interface>,
+struct Description {
+    topology: String,
+    vid: String,
+    pid: String,
+    bcd_device: String,
+    manufacturer: Option<String>,
+    product: Option<String>,
+    serial: Option<String>,
+    speed: &'static str,
+    interfaces: Vec<Interface>,
+}
+
+impl Description {
+    fn of(topology: &str, enumerated: &Enumerated) -> Self {
+        let [manufacturer, product, serial] = enumerated.strings.map(|text| text.map(str::to_owned));
+        Description {
+            topology: topology.to_owned(),
+            vid: format!("{:04x}", enumerated.vid),
+            pid: format!("{:04x}", enumerated.pid),
+            bcd_device: enumerated.bcd_device.into(),
+            manufacturer,
+            product,
+            serial,
+            speed: enumerated.speed,
+            interfaces: enumerated
+                .interfaces
+                .iter()
+                .map(|interface| Interface::new(interface.number, interface.class))
+                .collect(),
+        }
+    }
 }
 
 /// One USB interface.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Interface {
-    pub number: u8,
-    pub class: &'static str,
-    pub tty: Option<PathBuf>,
+struct Interface {
+    number: u8,
+    class: &'static str,
+    tty: Option<PathBuf>,
 }
 
 impl Interface {
-    pub fn new(number: u8, class: &'static str) -> Self {
+    fn new(number: u8, class: &'static str) -> Self {
         Interface {
             number,
             class,
@@ -148,16 +188,10 @@ impl Interface {
 
 /// A module's presence on the bus; ends when dropped.
 #[derive(Debug)]
-pub(crate) struct Attachment {
+struct Attachment {
     entry: PathBuf,
-    nodes: Vec<(u8, PathBuf)>,
-}
-
-impl Attachment {
     /// Interface numbers and their tty nodes.
-    pub fn nodes(&self) -> &[(u8, PathBuf)] {
-        &self.nodes
-    }
+    nodes: Vec<(u8, PathBuf)>,
 }
 
 impl Drop for Attachment {
@@ -224,10 +258,10 @@ mod tests {
         let pty = Pty::open().unwrap();
         let first = bus.attach(description("1-1"), &[(3, &pty)]).unwrap();
         let second = bus.attach(description("1-2"), &[(3, &pty)]).unwrap();
-        assert!(second.nodes()[0].1.ends_with("dev/ttyUSB1"));
+        assert!(second.nodes[0].1.ends_with("dev/ttyUSB1"));
         drop(first);
         let third = bus.attach(description("1-3"), &[(3, &pty)]).unwrap();
-        assert!(third.nodes()[0].1.ends_with("dev/ttyUSB0"));
+        assert!(third.nodes[0].1.ends_with("dev/ttyUSB0"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Virtual Quectel modules on pseudo-terminals, and the virtual USB bus they are attached to.
+//! Virtual Quectel modules on pseudo-terminals, and the virtual USB bus they are attached to. Anything else that can
+//! carry their ports is a [`Socket`] too.
 //!
 //! A virtual module does what the specifications say a real one does: it answers AT commands in run mode,
 //! leaves the bus on `AT+QDOWNLOAD=1`, comes back at the same topology path as a boot ROM, loads helpers into
@@ -48,6 +49,7 @@ mod port;
 mod pty;
 mod repl;
 mod shared;
+mod socket;
 mod unisoc;
 
 pub use asr::{Asr, AsrModule, AsrModuleBuilder, Flash, Variant};
@@ -67,4 +69,5 @@ pub use pac::{PacEntry, UnisocPackage};
 pub use package::{AsrPackage, Chip, Scale};
 pub use repl::ReplOptions;
 pub use shared::{Counters, Mode, Role};
+pub use socket::{Enumerated, EnumeratedInterface, Pipe, Plugged, Socket};
 pub use unisoc::{NvItems, Unisoc, UnisocChip, UnisocFlash, UnisocModule, UnisocModuleBuilder};

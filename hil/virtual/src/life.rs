@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::builder::Common;
-use crate::bus::{Description, Interface, VirtualBus};
 use crate::identity::Identity;
 use crate::port::{Ending, Port, Talker, serve, timespec};
 use crate::shared::{Mode, Order, Role, Shared, lock};
+use crate::socket::{Enumerated, EnumeratedInterface, Socket};
 
 /// Longest interval between two shows of a crashing module. Source: specs/asr-aboot.md §8.3.
 const LONGEST_CRASH_INTERVAL: Duration = Duration::from_secs(498);
@@ -101,11 +101,36 @@ impl Function {
     }
 }
 
+impl Enumeration {
+    /// What a host can see, and what speaks on the ports, in the order of the interfaces that have one.
+    fn split(self) -> (Enumerated, Vec<Box<dyn Talker>>) {
+        let (mut interfaces, mut talkers) = (Vec::new(), Vec::new());
+        for function in self.functions {
+            let (role, talker) = function.port.unzip();
+            talkers.extend(talker);
+            interfaces.push(EnumeratedInterface {
+                number: function.number,
+                class: function.class,
+                role,
+            });
+        }
+        let enumerated = Enumerated {
+            vid: self.vid,
+            pid: self.pid,
+            bcd_device: self.bcd_device,
+            strings: self.strings,
+            speed: self.speed,
+            interfaces,
+        };
+        (enumerated, talkers)
+    }
+}
+
 /// The thread of one module.
 pub(crate) struct Life<P: Platform> {
     pub common: Common,
     pub platform: P,
-    pub bus: VirtualBus,
+    pub socket: Arc<dyn Socket>,
     pub shared: Arc<Shared>,
     pub memory: Arc<Mutex<P::Memory>>,
     pub orders: PipeReader,
@@ -254,36 +279,24 @@ impl<P: Platform> Life<P> {
 
     /// Is on the bus with these ports, until something ends it.
     fn serve(&mut self, mode: Mode, topology: String, enumeration: Enumeration) -> io::Result<Ending> {
-        let description = describe(topology, &enumeration);
-        let (mut numbers, mut ports) = (Vec::new(), Vec::new());
-        for function in enumeration.functions {
-            if let Some((role, talker)) = function.port {
-                numbers.push((function.number, role));
-                ports.push(Port::open(talker, self.common.link)?);
-            }
-        }
-        let announced: Vec<_> = numbers
-            .iter()
-            .zip(&ports)
-            .map(|((number, _), port)| (*number, &port.pty))
+        let (enumerated, talkers) = enumeration.split();
+        let plugged = self.socket.plug(&topology, &enumerated)?;
+        let mut ports: Vec<Port> = plugged
+            .pipes
+            .into_iter()
+            .zip(talkers)
+            .map(|(pipe, talker)| Port::new(pipe, talker, self.common.link))
             .collect();
-        let attachment = self.bus.attach(description, &announced)?;
-        let role_of = |number| {
-            numbers
-                .iter()
-                .find(|(known, _)| *known == number)
-                .map(|(_, role)| *role)
-        };
-        let ttys = attachment
-            .nodes()
+        let ttys = plugged
+            .nodes
             .iter()
-            .filter_map(|(number, node)| Some((role_of(*number)?, node.clone())));
+            .filter_map(|(number, node)| Some((enumerated.role(*number)?, node.clone())));
         self.shared.update(|state| {
             state.ttys = ttys.collect();
             state.mode = mode;
         });
         let ending = serve(&mut ports, &self.orders);
-        drop(attachment);
+        drop(plugged.presence);
         drop(ports);
         lock(&self.memory).lose_power();
         self.shared.update(|state| {
@@ -292,24 +305,5 @@ impl<P: Platform> Life<P> {
             state.revision = None;
         });
         ending
-    }
-}
-
-fn describe(topology: String, enumeration: &Enumeration) -> Description {
-    let [manufacturer, product, serial] = enumeration.strings.map(|text| text.map(str::to_owned));
-    Description {
-        topology,
-        vid: format!("{:04x}", enumeration.vid),
-        pid: format!("{:04x}", enumeration.pid),
-        bcd_device: enumeration.bcd_device.into(),
-        manufacturer,
-        product,
-        serial,
-        speed: enumeration.speed,
-        interfaces: enumeration
-            .functions
-            .iter()
-            .map(|function| Interface::new(function.number, function.class))
-            .collect(),
     }
 }

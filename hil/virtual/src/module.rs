@@ -7,12 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::builder::Common;
-use crate::bus::VirtualBus;
 use crate::fault::{Fault, Faults};
 use crate::life::{Life, Platform};
 use crate::shared::{Counters, Mode, Order, Role, Shared, lock};
+use crate::socket::Socket;
 
-/// A virtual module on a virtual bus. Dropping it detaches the module and ends its thread.
+/// A virtual module, plugged in somewhere. Dropping it detaches the module and ends its thread.
 #[derive(Debug)]
 pub struct VirtualModule<P: Platform> {
     shared: Arc<Shared>,
@@ -37,7 +37,7 @@ impl<P: Platform> VirtualModule<P> {
     /// Starts the module's thread. `start` is its faults, whether the boot pin is held, and whether download mode
     /// was asked for.
     pub(crate) fn start(
-        bus: &VirtualBus,
+        socket: Arc<dyn Socket>,
         common: Common,
         platform: P,
         memory: P::Memory,
@@ -49,7 +49,7 @@ impl<P: Platform> VirtualModule<P> {
         let life = Life {
             common,
             platform,
-            bus: bus.clone(),
+            socket,
             shared: Arc::clone(&shared),
             memory: Arc::clone(&memory),
             orders,

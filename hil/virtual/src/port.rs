@@ -1,4 +1,4 @@
-//! Serving the ports of a module: the loop that moves bytes between pseudo-terminals and the code behind them.
+//! Serving the ports of a module: the loop that moves bytes between the host's pipes and the code behind them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::link_model::{LinkModel, Throttle};
 use crate::outbox::Outbox;
-use crate::pty::Pty;
+use crate::socket::Pipe;
 
 /// The code behind one port of a module.
 pub trait Talker: Send {
@@ -80,7 +80,7 @@ const READS_PER_TURN: usize = 32;
 
 /// One port in service.
 pub(crate) struct Port {
-    pub pty: Pty,
+    pipe: Box<dyn Pipe>,
     talker: Box<dyn Talker>,
     out: Outbox,
     throttle: Throttle,
@@ -91,16 +91,16 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub fn open(talker: Box<dyn Talker>, link: LinkModel) -> io::Result<Self> {
-        Ok(Port {
-            pty: Pty::open()?,
+    pub fn new(pipe: Box<dyn Pipe>, talker: Box<dyn Talker>, link: LinkModel) -> Self {
+        Port {
+            pipe,
             talker,
             out: Outbox::new(link.turn_round),
             throttle: Throttle::new(link),
             passing: VecDeque::new(),
             passing_bytes: 0,
             next_drip: None,
-        })
+        }
     }
 
     /// Does everything that can be done at `now`.
@@ -128,7 +128,7 @@ impl Port {
                 break;
             }
             let quota = self.throttle.quota().min(buffer.len());
-            let count = self.pty.read(&mut buffer[..quota])?;
+            let count = self.pipe.read(&mut buffer[..quota])?;
             if count == 0 {
                 if self.passing.is_empty() {
                     self.throttle.idle();
@@ -138,7 +138,7 @@ impl Port {
             // A frame takes many reads: what it says last is answered when it was read, not when the first byte was.
             let now = Instant::now();
             if self.talker.minds_line_speed() {
-                self.talker.line_speed(self.pty.line_speed()?);
+                self.talker.line_speed(self.pipe.line_speed()?);
             }
             match self.throttle.passes_at(count, now) {
                 None => self.talker.hear(&buffer[..count], now, &mut self.out),
@@ -155,12 +155,12 @@ impl Port {
         let ready = self.out.ready(now);
         let sent = match self.talker.manners().dripping {
             _ if ready.is_empty() => 0,
-            false => self.pty.write(ready)?,
+            false => self.pipe.write(ready)?,
             true if self.next_drip.is_some_and(|next| now < next) => 0,
             true => {
                 self.next_drip = Some(now + DRIP);
-                if self.pty.is_read_empty() {
-                    self.pty.write(&ready[..1])?
+                if self.pipe.is_read_empty() {
+                    self.pipe.write(&ready[..1])?
                 } else {
                     0
                 }
@@ -215,7 +215,7 @@ pub(crate) fn serve(ports: &mut [Port], order: &impl AsFd) -> io::Result<Ending>
         let wake = ports.iter().filter_map(Port::next_wake).min();
         let timeout = wake.map(|wake| timespec(wake.saturating_duration_since(Instant::now())));
         let mut events = vec![PollFd::new(order, PollFlags::IN)];
-        events.extend(ports.iter().map(|port| PollFd::new(&port.pty, port.interest())));
+        events.extend(ports.iter().map(|port| PollFd::new(&port.pipe, port.interest())));
         match poll(&mut events, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),

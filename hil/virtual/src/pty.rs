@@ -11,6 +11,8 @@ use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
+use crate::socket::Pipe;
+
 /// Descriptors must not be inherited by a host program that a test starts, or the port would never hang up.
 #[cfg(target_os = "linux")]
 const OPEN: OpenptFlags = OpenptFlags::RDWR
@@ -59,24 +61,22 @@ impl Pty {
     pub fn slave_path(&self) -> &Path {
         &self.slave_path
     }
+}
 
-    /// Reads what the host has sent; 0 when there is nothing.
-    pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+impl Pipe for Pty {
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
         nothing_when_blocked(rustix::io::read(&self.master, into))
     }
 
-    /// Writes to the host as much as the terminal takes now.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         nothing_when_blocked(rustix::io::write(&self.master, bytes))
     }
 
-    /// The line speed that the host has set, in baud.
-    pub fn line_speed(&self) -> io::Result<u32> {
+    fn line_speed(&self) -> io::Result<u32> {
         Ok(tcgetattr(&self.slave)?.output_speed())
     }
 
-    /// Whether the host has read everything it was sent.
-    pub fn is_read_empty(&self) -> bool {
+    fn is_read_empty(&self) -> bool {
         rustix::io::ioctl_fionread(&self.slave).unwrap_or(0) == 0
     }
 }

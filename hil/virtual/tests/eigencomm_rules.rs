@@ -9,8 +9,8 @@ mod dlboot;
 use client::PATIENCE;
 use dlboot::stages::{builder, generated, in_block, in_lpc, in_lpc_over_uart, in_rom};
 use dlboot::{
-    AG, BL_ID, DL, FLEX_AT, FLEX_ID, LPC, NOTHING, Said, TO_CP, WRONG_STATE, ag, burn_header, done, frame,
-    header, hex, lpc, nak, pattern, words,
+    AG, BL_ID, DL, FLEX_AT, FLEX_ID, LPC, NOTHING, Said, TO_AP, TO_CP, WRONG_STATE, ag, burn_header, done,
+    frame, header, hex, lpc, nak, pattern, words,
 };
 
 #[test]
@@ -161,7 +161,7 @@ fn a_strict_module_refuses_what_harms_it() {
     let over_rf = burn_header(FLEX_ID, 0xE_7000, &body);
     let mut wrong_hash = burn_header(FLEX_ID, FLEX_AT, &body);
     wrong_hash[40] ^= 1;
-    for (head, suffix, status) in [(&over_rf, &TO_CP[..], 0x32), (&wrong_hash, &[][..], 0x82)] {
+    for (head, suffix, status) in [(&over_rf, &TO_CP[..], 0x32), (&wrong_hash, &TO_AP[..], 0x82)] {
         host.begin(FLEX_ID, suffix);
         host.session(head).unwrap();
         assert_eq!(host.status(), Ok(status));

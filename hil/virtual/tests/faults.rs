@@ -253,9 +253,13 @@ fn does_not_boot_after_a_power_loss_while_programming() {
     let (_bus, module, mut loader) = struck(Point::Programming, 3, Effect::PowerLoss);
     let (_, answer) = loader.play(&script(), "call").unwrap_err();
     assert_eq!(answer, "nothing");
+    let begun = Instant::now();
+    while module.counters().failed_boots == 0 {
+        assert!(begun.elapsed() < PATIENCE, "it has not restarted");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     module.wait_for_mode(Mode::Download, PATIENCE).unwrap();
     assert!(module.flash().is_torn());
-    assert!(module.counters().failed_boots > 0);
 }
 
 #[test]

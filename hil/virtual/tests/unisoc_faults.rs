@@ -149,6 +149,11 @@ fn stays_in_its_rom_after_a_power_loss_and_is_written_again() {
             what: Effect::PowerLoss,
         };
         let (_bus, module) = struck_while_writing(at);
+        let begun = Instant::now();
+        while module.counters().boots < 2 {
+            assert!(begun.elapsed() < PATIENCE, "it has not restarted");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         assert!(!module.flash().boots(), "object {object}");
         assert_writable(&module);
     }

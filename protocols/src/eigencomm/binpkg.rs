@@ -133,8 +133,27 @@ impl Binpkg {
         };
         Err(FormatError::Unsupported {
             what,
-            why: "it has version 111, which is for EC716 and EC718 chips; qpyflash writes EC618".into(),
+            why: format!(
+                "it has version 111, which is for EC716 and EC718 chips, and qpyflash writes EC618; it holds {}",
+                self.listed()
+            ),
         })
+    }
+}
+
+impl Binpkg {
+    /// Every image with its type, address and size, for messages.
+    fn listed(&self) -> String {
+        let image = |entry: &Entry| {
+            format!(
+                "`{}` ({}, 0x{:x}, {} bytes)",
+                entry.name.escape_default(),
+                entry.kind.escape_default(),
+                entry.address,
+                entry.data.len()
+            )
+        };
+        self.entries.iter().map(image).collect::<Vec<_>>().join(", ")
     }
 }
 

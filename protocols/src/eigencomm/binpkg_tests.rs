@@ -110,6 +110,12 @@ fn refuses_an_ec7xx_package_by_name() {
         matches!(&error, FormatError::Unsupported { what, .. } if what.contains("EC718P_PRD")),
         "{error}"
     );
+    assert!(
+        error
+            .to_string()
+            .contains("`ap_at_command` (AP, 0x24000, 3 bytes)"),
+        "{error}"
+    );
 }
 
 #[test]

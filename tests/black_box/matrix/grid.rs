@@ -70,6 +70,7 @@ const GONE: [&str; 2] = ["module.gone", "the module left the bus"];
 const NAK: [&str; 2] = ["module.nak", "the module refused `"];
 const JUNK: [&str; 2] = ["module.garbage", "the module answered `"];
 const OTHER_CHIP: [&str; 2] = ["refused.chip", "nothing has been erased"];
+const LOST: [&str; 2] = ["refused.unsafe", "it holds no NV items"];
 const UNCONFIRMED: [&str; 2] = ["module.not-confirmed", "everything was written"];
 
 /// What has been written, and what its hint says.
@@ -100,7 +101,7 @@ const fn fails(exit: i32, [said, message]: [&'static str; 2], [written, hint]: [
 
 /// What a cell may say. Of a failure: its kind, then what was written: `0` nothing, `H` helpers, `P` a part, `A` a
 /// part while an agent goes on running in the module.
-const ENDINGS: [(&str, Ending); 20] = [
+const ENDINGS: [(&str, Ending); 21] = [
     ("ok", succeeds("confirmed")),
     ("cycle", succeeds("written-power-cycle")),
     ("new", fails(11, UNCONFIRMED, COMPLETE)),
@@ -111,6 +112,7 @@ const ENDINGS: [(&str, Ending); 20] = [
     ("silentA", fails(10, SILENT, AGENT)),
     ("goneA", fails(10, GONE, AGENT)),
     ("nakA", fails(10, NAK, AGENT)),
+    ("lostH", fails(6, LOST, ["helpers-only", "--nv-backup FILE"])),
     ("gone0", fails(4, GONE, NOTHING)),
     ("goneH", fails(4, GONE, HELPERS)),
     ("goneP", fails(10, GONE, PARTIAL)),

@@ -127,18 +127,37 @@ fn assert_ends(outcome: &Value, ending: Ending) {
 fn revive<S: Subject>(subject: &S, module: &VirtualModule<S::Platform>, case: &Case, boots: u64) {
     let needs_boot_pin = case.ending.written == "partial" && !S::SHOWS_UP_HALF_WRITTEN;
     let restarts = case.effect() == "power-loss" || subject.was_let_go(module);
-    module.set_boot_pin(needs_boot_pin);
     if case.effect() == "vanish" {
         module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
+        module.set_boot_pin(needs_boot_pin);
         module.attach();
-    } else if !restarts || needs_boot_pin || case.ending.said == "written-power-cycle" {
+    } else if restarts && needs_boot_pin {
+        await_boot(module, boots);
+        return revive_at_boot_pin(module);
+    } else if !restarts || case.ending.said == "written-power-cycle" {
+        module.set_boot_pin(needs_boot_pin);
         module.power_cycle();
     }
+    await_boot(module, boots);
+    assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
+    module.set_boot_pin(false);
+}
+
+/// A module that has restarted, and is dead.
+fn revive_at_boot_pin<P: Platform>(module: &VirtualModule<P>) {
+    let boots = module.counters().boots;
+    module.set_boot_pin(true);
+    module.power_cycle();
+    await_boot(module, boots);
+    module.wait_for_mode(Mode::Download, PATIENCE).unwrap();
+    module.set_boot_pin(false);
+}
+
+/// Waits until the module has booted once more.
+fn await_boot<P: Platform>(module: &VirtualModule<P>, boots: u64) {
     let began = Instant::now();
     while module.counters().boots == boots {
         assert!(began.elapsed() < PATIENCE, "it does not restart");
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
-    module.set_boot_pin(false);
 }

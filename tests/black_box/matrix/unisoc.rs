@@ -71,7 +71,7 @@ fdl.reset    ok      ok      ok    cycle  ok         ok              ok         
 /// know is another module. Source: §7, §9.1.
 const REFUSALS: &str = "
              nak:82 nak:83 nak:89 nak:8a nak:8b nak:96 nak:97 nak:aa
-fdl.read     nakH   nakH   nakH   nakH   nakH   nakH   nakH   nakH
+fdl.read     nakH   nakH   nakH   nakH   nakH   lostH  nakH   nakH
 fdl.erase    nakP   nakP   nakP   nakP   nakP   nakP   chipH  nakP
 fdl.erase@2  nakP   nakP   nakP   nakP   nakP   nakP   nakP   nakP
 fdl.start    nakP   nakP   nakP   ok     ok     nakP   nakP   nakP

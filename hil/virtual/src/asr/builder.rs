@@ -7,7 +7,7 @@ use crate::asr::AsrModule;
 use crate::asr::flash::Flash;
 use crate::asr::programmer::Generation;
 use crate::builder::VirtualModuleBuilder;
-use crate::bus::VirtualBus;
+use crate::socket::Socket;
 
 /// Which loader serves download mode. Source: specs/asr-aboot.md §3.6.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,10 +144,10 @@ impl VirtualModuleBuilder<Asr> {
     ///
     /// # Errors
     /// The operating system's error when the module's thread or pipe cannot be made.
-    pub fn attach(self, bus: &VirtualBus) -> io::Result<AsrModule> {
+    pub fn attach(self, socket: &(impl Socket + Clone + 'static)) -> io::Result<AsrModule> {
         let identity = self.common.identity.as_ref();
         let revision = identity.map(|identity| identity.revision.as_str());
         let flash = Flash::factory(self.platform.flash_bytes, revision);
-        self.start(bus, flash)
+        self.start(socket, flash)
     }
 }

@@ -7,7 +7,7 @@ use super::EigencommModule;
 use super::agents::AgentKind;
 use super::flash::EigencommFlash;
 use crate::builder::VirtualModuleBuilder;
-use crate::bus::VirtualBus;
+use crate::socket::Socket;
 
 /// What makes an Eigencomm module, of the chip EC618.
 #[derive(Debug, Clone)]
@@ -140,8 +140,8 @@ impl VirtualModuleBuilder<Eigencomm> {
     ///
     /// # Errors
     /// The operating system's error when the module's thread or pipe cannot be made.
-    pub fn attach(self, bus: &VirtualBus) -> io::Result<EigencommModule> {
+    pub fn attach(self, socket: &(impl Socket + Clone + 'static)) -> io::Result<EigencommModule> {
         let flash = EigencommFlash::factory(self.common.identity.as_ref());
-        self.start(bus, flash)
+        self.start(socket, flash)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::flash::UnisocFlash;
 use super::{UnisocModule, fdl};
 use crate::builder::VirtualModuleBuilder;
-use crate::bus::VirtualBus;
+use crate::socket::Socket;
 
 /// Which chip a Unisoc module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl VirtualModuleBuilder<Unisoc> {
     ///
     /// # Errors
     /// The operating system's error when the module's thread or pipe cannot be made.
-    pub fn attach(mut self, bus: &VirtualBus) -> io::Result<UnisocModule> {
+    pub fn attach(mut self, socket: &(impl Socket + Clone + 'static)) -> io::Result<UnisocModule> {
         let identity = self.common.identity.as_ref();
         if self.platform.model.is_none() {
             let revision = identity.map(|identity| identity.revision.as_str());
@@ -150,6 +150,6 @@ impl VirtualModuleBuilder<Unisoc> {
             flash.nv.clear();
             (flash.phase_check, flash.is_formatted) = (None, false);
         }
-        self.start(bus, flash)
+        self.start(socket, flash)
     }
 }

@@ -22,6 +22,7 @@ pub const CP_ID: &[u8; 4] = b"IBPC";
 pub const FLEX_ID: &[u8; 4] = b"IXLF";
 /// Names the CP flash in BURN_ONE.
 pub const TO_CP: [u8; 2] = [1, 0xE1];
+pub const TO_AP: [u8; 2] = [1, 0xE0];
 /// Long enough to see that nothing comes.
 pub const QUIET: Duration = Duration::from_millis(120);
 
@@ -338,7 +339,7 @@ impl Host {
         for (start, size, data) in &package.extras {
             self.sync(LPC);
             ack(self.erase(0x80_0000 + start, *size))?;
-            is_good(self.burn(FLEX_ID, &[], *start, data)?)?;
+            is_good(self.burn(FLEX_ID, &TO_AP, *start, data)?)?;
         }
         Ok(())
     }

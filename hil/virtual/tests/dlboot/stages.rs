@@ -7,7 +7,7 @@ use qpyflash_virtual::{
 };
 
 use super::package::Package;
-use super::{AG, BL_ID, FLEX_AT, FLEX_ID, Host, LPC, burn_header, header};
+use super::{AG, BL_ID, FLEX_AT, FLEX_ID, Host, LPC, TO_AP, burn_header, header};
 use crate::client::PATIENCE;
 
 pub const REVISION: &str = "EC600ECNLCR01A01M04_OCPU_QPY";
@@ -57,7 +57,7 @@ pub fn in_lpc_over_uart() -> (VirtualBus, EigencommModule, Host) {
 
 /// A block session of FLEX that is open.
 pub fn in_block(host: &mut Host, body: &[u8]) {
-    host.begin(FLEX_ID, &[]);
+    host.begin(FLEX_ID, &TO_AP);
     host.session(&burn_header(FLEX_ID, FLEX_AT, body)).unwrap();
     host.sync(AG);
 }
