@@ -23,13 +23,12 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
     let settings = global.settings(&cancel)?;
     let mut events = Events::new(progress::aside(printer));
     let port = fleet::conduct(&cancel, move || {
-        let module = find(port.as_deref(), path.as_ref())?;
+        let module = find(port.as_deref(), path.as_ref(), settings.transport)?;
         flash::enter_download(&module, baud, &Deadlines::default(), &settings, &mut events)
     })??;
     match printer.form {
         Form::Text => printer.result(&format!(
-            "the module is in download mode at {}; write with `--before none --oc OC`",
-            port.display()
+            "the module is in download mode at {port}; write with `--before none --oc OC`"
         )),
         _ => printer.json(&serde_json::json!({ "schema": 1, "port": port })),
     }

@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
     let settings = global.settings(&cancel)?;
     let mut events = Events::new(progress::aside(printer));
     let (place, identity) = fleet::conduct(&cancel, move || {
-        let module = module::find(port.as_deref(), path.as_ref())?;
+        let module = module::find(port.as_deref(), path.as_ref(), settings.transport)?;
         flash::identify_alone(&module, baud, &settings, &mut events)
             .map(|identity| (module.place(), identity))
     })??;

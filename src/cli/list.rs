@@ -68,7 +68,7 @@ fn show(listed: Listed, identify: bool, settings: &Settings, events: &mut Events
         identity_error: None,
     };
     if identify && shown.listed.module.mode == Mode::Run {
-        let module = find(None, Some(&shown.listed.module.topology));
+        let module = find(None, Some(&shown.listed.module.topology), settings.transport);
         match module.and_then(|module| flash::identify_alone(&module, 115_200, settings, events)) {
             Ok(identity) => shown.identity = Some(identity),
             Err(error) if error.kind == Kind::Interrupted => return Err(error),

@@ -7,7 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use qpyflash::flash::{self, NvBackup, Request};
 use qpyflash::identity::OrderingCode;
-use qpyflash::link::{Cancel, Settings, Trace};
+use qpyflash::link::{self, Cancel, Settings, Trace};
 use qpyflash::module::{Deadlines, TopologyPath};
 use qpyflash::{Error, Kind};
 
@@ -49,6 +49,15 @@ pub struct Global {
     )]
     #[arg(value_parser = scale)]
     pub timeout_scale: f64,
+    /// What carries the bytes to a module on USB: the port that a driver has made, or the interface itself
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        env = "QPYFLASH_TRANSPORT"
+    )]
+    pub transport: Transport,
     /// Record every byte of the exchange in FILE, as JSON lines
     #[arg(long, global = true, value_name = "FILE", env = "QPYFLASH_TRACE")]
     pub trace: Option<PathBuf>,
@@ -80,7 +89,29 @@ impl Global {
             cancel: cancel.clone(),
             timeout_scale: self.timeout_scale,
             trace: trace.transpose()?,
+            transport: self.transport.into(),
         })
+    }
+}
+
+/// What carries the bytes to a module on USB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// The port; raw USB where no driver has made one
+    Auto,
+    /// The port only
+    Tty,
+    /// Raw USB only: the driver gets its interface back afterwards
+    Usb,
+}
+
+impl From<Transport> for link::Transport {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Auto => link::Transport::Auto,
+            Transport::Tty => link::Transport::Tty,
+            Transport::Usb => link::Transport::Usb,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments, global: &Global, printer: &Printer) -> Result<
     let settings = global.settings(&cancel)?;
     let mut events = Events::new(progress::aside(printer));
     let module = fleet::conduct(&cancel, move || {
-        let module = find(port.as_deref(), path.as_ref())?;
+        let module = find(port.as_deref(), path.as_ref(), settings.transport)?;
         flash::reset(&module, baud, &Deadlines::default(), &settings, &mut events)
     })??;
     match printer.form {

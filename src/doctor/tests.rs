@@ -55,7 +55,7 @@ impl Recorded {
                 let tty_folder = if *driver == "cdc_acm" {
                     format!("tty/{tty}")
                 } else {
-                    (*tty).into()
+                    format!("{tty}/tty/{tty}")
                 };
                 self = self
                     .link(&format!("{interface}/driver"), &format!("../../drivers/{driver}"))

@@ -1,12 +1,10 @@
 //! Which port of a module answers AT commands: asked in the order of the table, since firmware may put it elsewhere.
 
-use std::path::PathBuf;
-
 use super::prepare::OPEN_PATIENCE;
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::identity::{IdentityError, probe};
-use crate::link::{Line, Settings, open_patiently};
+use crate::link::{Address, Line, Settings, open_patiently};
 use crate::module::Module;
 use crate::module::usb_ids::Role;
 use qpyflash_protocols::WireError;
@@ -21,18 +19,19 @@ pub(super) fn answering(
     baud: u32,
     settings: &Settings,
     events: &mut Events,
-) -> Result<PathBuf, Error> {
+) -> Result<Address, Error> {
     let mut first_error = None;
-    for (role, port) in module.identity_ports() {
+    for (role, port) in module.identity_ports(settings.transport) {
         if role == Some(Role::Repl) {
             continue;
         }
-        let serial = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
-        let mut line = Line::new(Box::new(serial), events, settings);
+        let pipe = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
+        let mut line = Line::new(pipe, events, settings);
         let answer = match role {
             Some(Role::Modem) => probe::answers_at_once(&mut line),
             _ => probe::answers(&mut line),
         };
+        drop(line);
         match answer {
             Ok(()) => return Ok(port),
             Err(error @ IdentityError::Wire(WireError::Cancelled | WireError::Gone)) => {
@@ -40,7 +39,7 @@ pub(super) fn answering(
             }
             Err(error) => {
                 let error = Error::from(error).at(module.place());
-                events.note(format!("{}: {error}", port.display()));
+                events.note(format!("{port}: {error}"));
                 first_error.get_or_insert(error);
             }
         }

@@ -29,14 +29,7 @@ pub(super) fn confirm(
             .map_err(|error| interrupted(error, module))?
         {
             Appeared::Running(after) => {
-                let port = after
-                    .ports
-                    .first()
-                    .map_or(module.port.clone(), |port| port.path.clone());
-                Module {
-                    port,
-                    attached: Some(after),
-                }
+                Module::of(after, settings.transport).map_err(|error| error.written(Written::Complete))?
             }
             Appeared::InDownloadMode => return Ok(Verdict::WrittenPowerCycle),
             Appeared::Nothing => {
@@ -120,7 +113,7 @@ fn ask_until_it_answers(
         }
         if module.attached.is_some()
             && let Some(running) = watch
-                .running()
+                .running(settings.transport)
                 .map_err(|error| error.written(Written::Complete))?
         {
             module.attached = Some(running);

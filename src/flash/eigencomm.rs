@@ -7,7 +7,7 @@ use qpyflash_protocols::{Cause, Failure, Phase, Wire, Written};
 use serde::Serialize;
 
 use super::session::{Achieved, Context, Keep};
-use super::{After, Job, Request};
+use super::{After, Carrier, Job, Request};
 use crate::error::{Error, Kind};
 use crate::firmware::sha256;
 
@@ -128,7 +128,7 @@ pub(super) fn run(
     context: &mut Context<'_>,
 ) -> Result<Achieved, Box<Failure>> {
     let options = Options {
-        transport: transport(context.is_uart),
+        transport: transport(context.carrier == Carrier::Uart),
         ..options(context.request)
     };
     if context.job == Job::ReadRf {

@@ -1,6 +1,6 @@
 //! From run mode to download mode: the orders a module may obey, one after the other, and what came of each.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::run::OPEN_PATIENCE;
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::identity::at::{self, DownloadCommand};
-use crate::link::{Line, Settings, open_patiently};
+use crate::link::{Address, Line, Settings, open_patiently};
 use crate::module::usb_ids::{Role, by_hand};
 use crate::module::{Attached, Deadlines, Module, Watch, await_download_mode};
 
@@ -48,7 +48,7 @@ pub fn enter_download(
     deadlines: &Deadlines,
     settings: &Settings,
     events: &mut Events,
-) -> Result<PathBuf, Error> {
+) -> Result<Address, Error> {
     let _owner = own(module)?;
     let watch = Watch::begin(module.topology())?;
     let order = Order {
@@ -66,7 +66,7 @@ pub(super) fn enter(
     watch: &Watch,
     order: &Order<'_>,
     events: &mut Events,
-) -> Result<PathBuf, Error> {
+) -> Result<Address, Error> {
     events.start(Phase::EnterDownload);
     let mut here = module.attached.clone();
     let mut commands = commands(order.platform).iter().peekable();
@@ -82,7 +82,7 @@ pub(super) fn enter(
         if commands.peek().is_none() {
             return Err(error);
         }
-        match (&module.attached, watch.running()?) {
+        match (&module.attached, watch.running(order.settings.transport)?) {
             // Its ports may have other names since it has restarted.
             (Some(_), Some(running)) => here = Some(running),
             (Some(_), None) => return Err(error),
@@ -100,17 +100,16 @@ fn obey(
     watch: &Watch,
     order: &Order<'_>,
     events: &mut Events,
-) -> Result<PathBuf, Error> {
+) -> Result<Address, Error> {
     let not_reached = |text: String| Error::new(Kind::DownloadModeNotReached, text);
     let at_port = match here {
         Some(attached) => attached
-            .port(Role::At)
-            .map(PathBuf::from)
+            .address(Role::At, order.settings.transport)
             .ok_or_else(|| not_reached(format!("the module on {} shows no AT port", module.place())))?,
         None => module.port.clone(),
     };
-    let serial = open_patiently(&at_port, order.baud, OPEN_PATIENCE, &order.settings.cancel)?;
-    let mut line = Line::new(Box::new(serial), events, order.settings);
+    let pipe = open_patiently(&at_port, order.baud, OPEN_PATIENCE, &order.settings.cancel)?;
+    let mut line = Line::new(pipe, events, order.settings);
     let ordered = at::enter_download_mode(&mut line, command);
     drop(line);
     ordered.map_err(|error| match Error::from(error) {
@@ -131,7 +130,9 @@ fn obey(
             )
         }
     })?;
-    if module.attached.is_none() && stays(&at_port, order.settings) {
+    if let (None, Address::Tty(node)) = (&module.attached, &at_port)
+        && stays(node, order.settings)
+    {
         return Ok(at_port);
     }
     let found = await_download_mode(
@@ -146,7 +147,7 @@ fn obey(
         Kind::DownloadModeNotReached if error.hints.is_empty() => boot_key(error, order.platform),
         _ => error,
     })?;
-    found.port(Role::Download).map(PathBuf::from).ok_or_else(|| {
+    found.best_address(order.settings.transport).ok_or_else(|| {
         not_reached(format!(
             "the module on {} is in download mode but shows no port",
             found.topology

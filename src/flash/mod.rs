@@ -5,6 +5,7 @@
 //! module is touched.
 
 mod at_port;
+mod carrier;
 mod confirm;
 mod eigencomm;
 mod enter;
@@ -18,6 +19,7 @@ mod run;
 mod session;
 mod unisoc;
 
+pub use carrier::Carrier;
 pub use eigencomm::{RfData, RfPart};
 pub use enter::enter_download;
 pub use job::Job;

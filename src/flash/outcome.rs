@@ -7,7 +7,7 @@ use std::time::Duration;
 use qpyflash_protocols::{Phase, Written, eigencomm};
 use serde::Serialize;
 
-use super::RfData;
+use super::{Carrier, RfData};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::firmware::{BuiltFor, Package};
@@ -128,6 +128,8 @@ pub struct Outcome {
     pub exit_code: u8,
     /// Where the module sits.
     pub module: Option<String>,
+    /// What carried the bytes: first the questions in run mode, in the end the firmware.
+    pub transport: Option<Carrier>,
     /// The module's ordering code, as the gate accepted it.
     pub ordering_code: Option<String>,
     /// What was to be written.
@@ -165,6 +167,7 @@ impl Outcome {
             verdict: Verdict::Failed,
             exit_code: 1,
             module: None,
+            transport: None,
             ordering_code: None,
             package: None,
             stated_built_for: None,

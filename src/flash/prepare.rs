@@ -1,19 +1,18 @@
 //! Everything before the first byte: resolve, find, identify, clear.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use qpyflash_protocols::{Phase, WireError, unisoc};
 
-use super::{Before, Job, Outcome, Request};
+use super::{Before, Carrier, Job, Outcome, Request};
 use crate::doctor::{Host, disturbance};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::firmware::{self, Package, Plan};
 use crate::gate::{self, Backup, Claim, WritePermit};
 use crate::identity::{self, Identity, IdentityError};
-use crate::link::{Line, Owner, Settings, open_patiently};
+use crate::link::{Address, Line, Owner, Settings, open_patiently};
 use crate::module::usb_ids::Role;
 use crate::module::{self, Inhibited, Mode, Module, virtual_bus_name};
 
@@ -66,6 +65,13 @@ pub(super) fn clear(
     if let Plan::Eigencomm(plan) = package.plan() {
         super::eigencomm::check_agent(plan, module.attached.is_none())?;
     }
+    let carrier = Carrier::of(&module, &module.port);
+    events.note(format!(
+        "the module on {} is reached over {}",
+        module.place(),
+        carrier.words()
+    ));
+    outcome.transport = Some(carrier);
 
     let in_download_mode = is_in_download_mode(&module, request.before)?;
     let mut asked = None;
@@ -213,7 +219,7 @@ fn find(request: &Request, settings: &Settings, events: &mut Events) -> Result<M
             settings,
             events,
         ),
-        _ => module::find(request.port.as_deref(), request.path.as_ref()),
+        _ => module::find(request.port.as_deref(), request.path.as_ref(), settings.transport),
     }
 }
 
@@ -225,7 +231,7 @@ pub(super) fn own(module: &Module) -> Result<Owner, Error> {
 pub(super) fn slot(module: &Module) -> String {
     match module.topology() {
         Some(path) => path.to_string(),
-        None => module.port.display().to_string(),
+        None => module.port.to_string(),
     }
 }
 
@@ -287,15 +293,16 @@ pub(super) fn identify(
     events: &mut Events,
 ) -> Result<Asked, Error> {
     let mut first_error = None;
-    for (role, port) in module.identity_ports() {
-        let serial = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
-        let mut line = Line::new(Box::new(serial), events, settings);
+    for (role, port) in module.identity_ports(settings.transport) {
+        let pipe = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
+        let mut line = Line::new(pipe, events, settings);
         let answer = match role {
             Some(Role::At) => identity::at::read(&mut line),
             Some(Role::Modem) => identity::probe::read_at_once(&mut line),
             Some(Role::Repl) => identity::repl::read(&mut line),
             _ => identity::read(&mut line),
         };
+        drop(line);
         match answer {
             Ok(identity) => return Ok(Asked { identity, port }),
             Err(error @ IdentityError::Wire(WireError::Cancelled)) => return Err(error.into()),
@@ -305,7 +312,7 @@ pub(super) fn identify(
             }
             Err(error) => {
                 let error = Error::from(error).at(module.place());
-                events.note(format!("{}: {error}", port.display()));
+                events.note(format!("{port}: {error}"));
                 first_error.get_or_insert(error);
             }
         }
@@ -322,7 +329,7 @@ pub(super) fn identify(
 /// What a module said, and on which port.
 pub(super) struct Asked {
     pub identity: Identity,
-    port: PathBuf,
+    port: Address,
 }
 
 impl Asked {
@@ -333,8 +340,8 @@ impl Asked {
         }
         let restarted = open_patiently(&self.port, baud, OPEN_PATIENCE, &settings.cancel)
             .map_err(Error::from)
-            .and_then(|serial| {
-                let mut line = Line::new(Box::new(serial), events, settings);
+            .and_then(|pipe| {
+                let mut line = Line::new(pipe, events, settings);
                 Ok(identity::repl::restart_program(&mut line)?)
             });
         match restarted {

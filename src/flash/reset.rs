@@ -36,8 +36,8 @@ pub fn reset(
     events.start(Phase::Find);
     let port = at_port::answering(module, baud, settings, events)?;
     events.start(Phase::Reset);
-    let serial = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
-    let mut line = Line::new(Box::new(serial), events, settings);
+    let pipe = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
+    let mut line = Line::new(pipe, events, settings);
     probe::restart(&mut line).map_err(|error| Error::from(error).at(module.place()))?;
     drop(line);
     if module.attached.is_none() {
@@ -57,14 +57,7 @@ pub fn reset(
     }
     match await_restart(&watch, deadlines, settings, events)? {
         Appeared::Running(attached) => {
-            let port = attached
-                .ports
-                .first()
-                .map_or(module.port.clone(), |port| port.path.clone());
-            let restarted = Module {
-                port,
-                attached: Some(attached),
-            };
+            let restarted = Module::of(attached, settings.transport)?;
             answers_again(restarted, baud, deadlines, settings, events)
         }
         Appeared::InDownloadMode => Err(gone(module, "came back in download mode and stays there")

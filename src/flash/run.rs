@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use qpyflash_protocols::Written;
 
+use super::carrier::Carrier;
 use super::confirm::{confirm, confirm_blank};
 use super::enter::{Order, enter};
 use super::prepare::Cleared;
@@ -53,11 +54,17 @@ pub(super) fn run(
         }
     };
 
-    let serial = open_patiently(&port, request.baud, OPEN_PATIENCE, &settings.cancel).map_err(|error| {
+    let carrier = Carrier::of(&module, &port);
+    events.note(format!(
+        "the module in download mode is reached over {}, at {port}",
+        carrier.words()
+    ));
+    outcome.transport = Some(carrier);
+    let pipe = open_patiently(&port, request.baud, OPEN_PATIENCE, &settings.cancel).map_err(|error| {
         Error::from(error).hint("the module is in download mode; power-cycle it to go back")
     })?;
-    let mut context = context(job, request, &module, outcome)?;
-    let mut line = Line::new(Box::new(serial), events, settings);
+    let mut context = context(job, request, &module, carrier, outcome)?;
+    let mut line = Line::new(pipe, events, settings);
     let result = session::run(&mut line, &permit, &mut context);
     drop(line);
     outcome.set_backups(context.keep.files, events);
@@ -111,6 +118,7 @@ fn context<'a>(
     job: Job,
     request: &'a Request,
     module: &Module,
+    carrier: Carrier,
     outcome: &Outcome,
 ) -> Result<Context<'a>, Error> {
     let imei = outcome
@@ -125,7 +133,7 @@ fn context<'a>(
         request,
         job,
         imei,
-        is_uart: module.attached.is_none(),
+        carrier,
         keep: Keep {
             backups,
             files: Vec::new(),

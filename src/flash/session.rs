@@ -7,7 +7,7 @@ use qpyflash_protocols::{Cause, Failure, Phase, Wire, Written, asr};
 
 use super::eigencomm::RfData;
 use super::outcome::Proof;
-use super::{After, Job, Request};
+use super::{After, Carrier, Job, Request};
 use crate::backup::Backups;
 use crate::firmware::Plan;
 use crate::gate::WritePermit;
@@ -41,8 +41,7 @@ pub(super) struct Context<'a> {
     pub job: Job,
     /// The IMEI the module has reported in run mode.
     pub imei: Option<String>,
-    /// The module sits behind a UART adapter.
-    pub is_uart: bool,
+    pub carrier: Carrier,
     pub keep: Keep,
 }
 

@@ -4,7 +4,7 @@ use qpyflash_protocols::unisoc::{self, Keeper, Kept, Options, Plan, Report, Tran
 use qpyflash_protocols::{Cause, Failure, Phase, Wire, Written};
 
 use super::session::{Achieved, Context};
-use super::{After, Job, Request};
+use super::{After, Carrier, Job, Request};
 use crate::error::{Error, Kind};
 
 /// What can be found wrong without a module.
@@ -46,9 +46,10 @@ pub(super) fn run(
     context: &mut Context<'_>,
 ) -> Result<Achieved, Box<Failure>> {
     let options = Options {
-        transport: match context.is_uart {
-            true => Transport::Uart,
-            false => Transport::Tty,
+        transport: match context.carrier {
+            Carrier::Uart => Transport::Uart,
+            Carrier::Tty => Transport::Tty,
+            Carrier::Usb => Transport::RawUsb,
         },
         imei: context.imei.clone(),
         ..options(context.request)

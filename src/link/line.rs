@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use qpyflash_protocols::{Progress, Wire, WireError};
 
-use super::{Cancel, Direction, Pipe, Trace};
+use super::{Cancel, Direction, Pipe, Trace, Transport};
 use crate::event::Events;
 
 /// Longest single wait on the operating system, so that a wish to stop is seen soon.
@@ -27,6 +27,8 @@ pub struct Settings {
     pub timeout_scale: f64,
     /// Where the exchange is recorded.
     pub trace: Option<Trace>,
+    /// What carries the bytes to modules on the bus.
+    pub transport: Transport,
 }
 
 impl Default for Settings {
@@ -35,6 +37,7 @@ impl Default for Settings {
             cancel: Cancel::default(),
             timeout_scale: 1.0,
             trace: None,
+            transport: Transport::Auto,
         }
     }
 }
@@ -87,6 +90,14 @@ impl<'a> Line<'a> {
             trace.bytes(self.now(), self.events.phase(), direction, bytes);
         }
         log::trace!("{} {}", direction.arrow(), bytes.escape_ascii());
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        for note in self.pipe.close() {
+            self.events.note(note);
+        }
     }
 }
 

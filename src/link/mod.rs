@@ -1,9 +1,11 @@
 //! Byte pipes to a module: how bytes reach a port of the operating system, and nothing about what they mean.
 //!
-//! [`Serial`] is a tty or COM port; [`Line`] makes a session's [`Wire`](qpyflash_protocols::Wire) of it: clock,
-//! cancellation, the trace and the reports of the run.
+//! A [`Pipe`] is a tty or COM port ([`Serial`]), or a serial function of a USB device without a driver in between:
+//! [`open_patiently`] makes it of an [`Address`]. [`Line`] makes a session's [`Wire`](qpyflash_protocols::Wire) of it:
+//! clock, cancellation, the trace and the reports of the run.
 
 mod access;
+mod address;
 mod cancel;
 mod holder;
 mod line;
@@ -12,8 +14,10 @@ mod owner;
 #[cfg_attr(not(unix), path = "serial_portable.rs")]
 mod serial;
 mod trace;
+mod usb;
 
 pub use access::{Rights, may_open};
+pub use address::{Address, Transport, UsbAddress};
 pub use cancel::Cancel;
 pub use holder::{Holder, holder, holders, programs};
 pub use line::{Line, Settings};
@@ -47,6 +51,11 @@ pub trait Pipe: Send {
     /// # Errors
     /// [`WireError::Failed`] when the port refuses it.
     fn set_baud(&mut self, baud: u32) -> Result<(), WireError>;
+
+    /// Gives back what was taken from others to open it, and says what could not be given back.
+    fn close(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why a port could not be opened.
@@ -193,18 +202,22 @@ fn is_serial(port: &Path) -> std::io::Result<bool> {
 /// # Errors
 /// [`OpenError`] of the last try.
 pub fn open_patiently(
-    port: &Path,
+    address: &Address,
     baud: u32,
     patience: Duration,
     cancel: &Cancel,
-) -> Result<Serial, OpenError> {
+) -> Result<Box<dyn Pipe>, OpenError> {
     let deadline = Instant::now() + patience;
     let mut first = true;
     loop {
-        match Serial::open(port, baud) {
-            Ok(serial) => return Ok(serial),
+        let opened = match address {
+            Address::Tty(node) => Serial::open(node, baud).map(|serial| Box::new(serial) as Box<dyn Pipe>),
+            Address::Usb(interface) => usb::open(interface, baud),
+        };
+        match opened {
+            Ok(pipe) => return Ok(pipe),
             Err(error @ OpenError::NotAPort(_)) => return Err(error),
-            Err(_) if cancel.is_set() => return Err(OpenError::Cancelled(port.display().to_string())),
+            Err(_) if cancel.is_set() => return Err(OpenError::Cancelled(address.to_string())),
             // Linux itself waits up to 5 s for a tty that is in use elsewhere, and then calls it busy.
             Err(error) if !first && Instant::now() >= deadline => return Err(error.explained()),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),

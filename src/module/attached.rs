@@ -9,6 +9,7 @@ use super::TopologyPath;
 use super::usb_ids::{self, Mode, Role, UsbId};
 use super::usb_list::{Bus, Speed, UsbEntry};
 use crate::error::{Error, Kind};
+use crate::link::{Address, Transport, UsbAddress};
 
 /// A module as the bus shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +30,10 @@ pub struct Attached {
     pub ports: Vec<Port>,
     /// Serial interfaces that no driver has made a port of, while no other interface has their role.
     pub unbound: Vec<Unbound>,
+    /// The interfaces that raw USB can reach, the best for each role first, with or without a port; none on a virtual
+    /// bus.
+    #[serde(skip)]
+    pub interfaces: Vec<(u8, Role)>,
     /// What is known about its id.
     #[serde(skip)]
     pub id: &'static UsbId,
@@ -67,9 +72,67 @@ impl Attached {
         self.ports.iter().filter(move |port| port.role == Some(role))
     }
 
+    /// Every way to the interfaces for `role`, the best first: what a driver has made ports of, or the interfaces
+    /// themselves. Windows lets no program past a driver, so there raw USB is used only when asked for.
+    /// Source: specs/usb-and-hosts.md §3.4.
+    pub fn addresses(&self, role: Role, transport: Transport) -> Vec<Address> {
+        let ttys: Vec<Address> = self
+            .ports_for(role)
+            .map(|port| Address::Tty(port.path.clone()))
+            .collect();
+        let interfaces = self.interfaces.iter().filter(|(_, known)| *known == role);
+        let raw = interfaces.map(|(interface, _)| {
+            Address::Usb(UsbAddress {
+                topology: self.topology.clone(),
+                vid: self.id.vid,
+                pid: self.id.pid,
+                interface: *interface,
+                tty: self.tty_of(*interface, role),
+            })
+        });
+        match transport {
+            Transport::Tty => ttys,
+            Transport::Usb => raw.collect(),
+            Transport::Auto if ttys.is_empty() && !cfg!(windows) => raw.collect(),
+            Transport::Auto => ttys,
+        }
+    }
+
+    /// The best way to the interfaces for `role`.
+    pub fn address(&self, role: Role, transport: Transport) -> Option<Address> {
+        self.addresses(role, transport).into_iter().next()
+    }
+
+    /// What the module is talked to by first: in run mode AT, or what else answers; in download mode its one port.
+    pub fn best_address(&self, transport: Transport) -> Option<Address> {
+        let roles: &[Role] = match self.mode {
+            Mode::Run => &[Role::At, Role::Modem, Role::Repl],
+            Mode::Download => &[Role::Download],
+        };
+        roles.iter().find_map(|role| self.address(*role, transport))
+    }
+
+    /// The port that goes away when the interface is taken. The port of a download device may be bound at the other
+    /// interface of its pair.
+    fn tty_of(&self, interface: u8, role: Role) -> Option<PathBuf> {
+        let bound_here = |port: &&Port| port.interface == interface;
+        let bound_beside = |port: &&Port| role == Role::Download && port.role == Some(role);
+        let mut ports = self.ports.iter();
+        let port = ports.find(bound_here).or(self.ports.iter().find(bound_beside))?;
+        Some(port.path.clone())
+    }
+
     /// Does this node belong to the module? Links are followed.
     pub fn has_port(&self, node: &Path) -> bool {
         self.ports.iter().any(|port| same_port(&port.path, node))
+    }
+
+    /// On a virtual bus there are ports only.
+    fn on(mut self, bus: &Bus) -> Self {
+        if matches!(bus, Bus::Virtual(_)) {
+            self.interfaces.clear();
+        }
+        self
     }
 
     /// The module that `entry` is, if it is one. A device that only shares the id of one is none.
@@ -80,8 +143,10 @@ impl Attached {
         }
         let mut ports = Vec::new();
         let mut portless = Vec::new();
+        let mut interfaces = Vec::new();
         for interface in entry.interfaces {
             let (role, number) = (id.role(interface.number), interface.number);
+            interfaces.extend(role.map(|role| (number, role)));
             match (interface.port, role) {
                 (Some(path), role) => ports.push(Port {
                     role,
@@ -98,6 +163,12 @@ impl Attached {
         }
         let rank = |interface: u8| id.interfaces.iter().position(|(number, _)| *number == interface);
         ports.sort_by_key(|port| rank(port.interface).unwrap_or(usize::MAX));
+        interfaces.sort_by_key(|(number, _)| rank(*number).unwrap_or(usize::MAX));
+        // Ports are bound at the control interface, which not every boot ROM has; the vendors' hosts take the one that
+        // carries the data. Source: specs/usb-and-hosts.md §1.2 [V].
+        if id.mode == Mode::Download {
+            interfaces.reverse();
+        }
         portless.retain(|unbound| !ports.iter().any(|port| port.role == Some(unbound.role)));
         Some(Attached {
             topology: entry.topology,
@@ -108,6 +179,7 @@ impl Attached {
             speed: entry.speed,
             ports,
             unbound: portless,
+            interfaces,
             id,
         })
     }
@@ -146,7 +218,7 @@ pub fn survey(bus: &Bus) -> Result<(Vec<Attached>, Vec<UsbEntry>), Error> {
     let (mut modules, mut others) = (Vec::new(), Vec::new());
     for entry in entries {
         match Attached::from_usb(entry.clone()) {
-            Some(module) => modules.push(module),
+            Some(module) => modules.push(module.on(bus)),
             None => others.push(entry),
         }
     }
@@ -229,6 +301,37 @@ mod tests {
     fn the_data_interface_of_a_cdc_port_is_not_missing() {
         let entry = device(0x2ecc, 0x3004, &[(0, Some("/dev/ttyACM0")), (1, None)]);
         assert!(Attached::from_usb(entry).unwrap().unbound.is_empty());
+    }
+
+    #[test]
+    fn raw_usb_takes_the_data_interface_and_knows_whose_port_goes_away() {
+        let module =
+            Attached::from_usb(device(0x2ecc, 0x3004, &[(0, Some("/dev/ttyACM0")), (1, None)])).unwrap();
+        let named = |transport| module.best_address(transport).unwrap().to_string();
+        assert_eq!(named(Transport::Auto), "/dev/ttyACM0");
+        assert_eq!(named(Transport::Usb), "usb:1-4.2#if1");
+        let Some(Address::Usb(usb)) = module.best_address(Transport::Usb) else {
+            panic!("no raw USB");
+        };
+        assert_eq!(usb.tty, Some("/dev/ttyACM0".into()));
+        let rom = Attached::from_usb(device(0x1782, 0x4d16, &[(0, None), (1, None)])).unwrap();
+        assert_eq!(rom.best_address(Transport::Tty), None);
+        assert_eq!(
+            rom.best_address(Transport::Auto).unwrap().to_string(),
+            "usb:1-4.2#if1"
+        );
+    }
+
+    #[test]
+    fn each_role_goes_its_own_way() {
+        let entry = device(0x2c7c, 0x6001, &[(3, None), (5, Some("/dev/ttyACM0")), (6, None)]);
+        let module = Attached::from_usb(entry).unwrap();
+        let way = |role| module.address(role, Transport::Auto).map(|it| it.to_string());
+        assert_eq!(way(Role::At).as_deref(), Some("usb:1-4.2#if3"));
+        assert_eq!(way(Role::Repl).as_deref(), Some("/dev/ttyACM0"));
+        assert_eq!(way(Role::Modem), None);
+        let virtually = module.on(&Bus::Virtual("/tmp".into()));
+        assert_eq!(virtually.address(Role::At, Transport::Auto), None);
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use qpyflash_protocols::Platform;
 
+use super::settling::Settling;
 use super::usb_ids::{Mode, by_hand};
 use super::{Attached, Module, TopologyPath, attached, find};
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::link::Settings;
+use crate::link::{Settings, Transport};
 
 /// Time between two looks at the bus. A crashing module shows its boot ROM for half a second only.
 /// Source: specs/asr-aboot.md §1.3 (≤ 50 ms).
@@ -104,14 +105,14 @@ impl Watch {
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
-    /// The module under watch, while its firmware runs and shows its ports.
+    /// The module under watch, while its firmware runs and can be talked to.
     ///
     /// # Errors
     /// [`Kind::LinkFailed`] when the bus cannot be read.
-    pub fn running(&self) -> Result<Option<Attached>, Error> {
+    pub fn running(&self, transport: Transport) -> Result<Option<Attached>, Error> {
         Ok(self
             .module()?
-            .filter(|module| module.mode == Mode::Run && !module.ports.is_empty()))
+            .filter(|module| module.mode == Mode::Run && module.best_address(transport).is_some()))
     }
 
     fn place(&self) -> String {
@@ -145,12 +146,13 @@ pub fn await_download_mode(
             deadlines.disappear.as_secs()
         )));
     }
+    let mut settling = Settling::new(settings);
     let found = wait(
         deadlines.appear,
         settings,
         events,
         &format!("the download port on {socket}"),
-        || Ok(watch.module()?.filter(|module| !module.ports.is_empty())),
+        || Ok(settling.settled(watch.module()?, Instant::now())),
     )?;
     match found {
         Some(module) if module.mode == Mode::Run => Err(not_reached(format!(
@@ -202,21 +204,16 @@ pub fn await_restart(
     let mut download_since: Option<Instant> = None;
     let linger = deadlines.linger.mul_f64(settings.timeout_scale);
     let what = format!("{} to restart", watch.place());
+    let mut settling = Settling::new(settings);
     let came = wait(deadlines.restart, settings, events, &what, || {
-        Ok(match watch.module()? {
-            Some(module) if module.mode == Mode::Run && !module.ports.is_empty() => {
-                Some(Appeared::Running(module))
-            }
-            Some(module) if module.mode == Mode::Download => {
-                let since = *download_since.get_or_insert_with(Instant::now);
-                (since.elapsed() >= linger).then_some(Appeared::InDownloadMode)
-            }
-            // One that comes and goes has not stayed: it crashes, or it boots.
-            _ => {
-                download_since = None;
-                None
-            }
-        })
+        let seen = watch.module()?;
+        if seen.as_ref().is_some_and(|module| module.mode == Mode::Download) {
+            let since = *download_since.get_or_insert_with(Instant::now);
+            return Ok((since.elapsed() >= linger).then_some(Appeared::InDownloadMode));
+        }
+        // One that comes and goes has not stayed: it crashes, or it boots.
+        download_since = None;
+        Ok(settling.settled(seen, Instant::now()).map(Appeared::Running))
     })?;
     Ok(match came {
         Some(appeared) => appeared,
@@ -244,12 +241,13 @@ pub fn await_blank(
         &format!("{socket} to restart"),
         || Ok(watch.module()?.is_none().then_some(())),
     )?;
+    let mut settling = Settling::new(settings);
     let back = wait(
         deadlines.appear,
         settings,
         events,
         &format!("{socket} to come back"),
-        || Ok(watch.module()?.filter(|module| !module.ports.is_empty())),
+        || Ok(settling.settled(watch.module()?, Instant::now())),
     )?;
     Ok(match back {
         Some(module) if module.mode == Mode::Run => Appeared::Running(module),
@@ -269,15 +267,26 @@ pub fn await_any_in_download_mode(
     settings: &Settings,
     events: &mut Events,
 ) -> Result<Module, Error> {
+    let mut settling = Settling::new(settings);
     let found = wait(
         deadlines.by_hand,
         settings,
         events,
         "a module in download mode",
-        || match find(port, path) {
-            Ok(module) => Ok((module.mode() == Some(Mode::Download)).then_some(module)),
-            Err(error) if error.kind == Kind::ModuleMissing => Ok(None),
-            Err(error) => Err(error),
+        || match find(port, path, settings.transport) {
+            Ok(Module {
+                attached: Some(seen), ..
+            }) if seen.mode == Mode::Download => {
+                let settled = settling.settled(Some(seen), Instant::now());
+                settled
+                    .map(|module| Module::of(module, settings.transport))
+                    .transpose()
+            }
+            Err(error) if error.kind != Kind::ModuleMissing => Err(error),
+            _ => {
+                settling.settled(None, Instant::now());
+                Ok(None)
+            }
         },
     )?;
     found.ok_or_else(|| {

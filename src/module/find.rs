@@ -1,20 +1,22 @@
 //! From what a person typed to one module.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use qpyflash_protocols::Platform;
 
 use super::attached::survey;
+use super::topology::NotATopologyPath;
 use super::usb_ids::{Driver, Mode, Role, UART_ADAPTERS, lookup};
 use super::usb_list::{Bus, UsbEntry};
 use super::{Attached, TopologyPath};
 use crate::error::{Error, Kind};
+use crate::link::{Address, Transport};
 
 /// Where one module is attached; never what it is.
 #[derive(Debug, Clone)]
 pub struct Module {
     /// The port that was given, or chosen.
-    pub port: PathBuf,
+    pub port: Address,
     /// What the bus says about it; `None` for a port that belongs to no module on the bus: a UART adapter.
     pub attached: Option<Attached>,
 }
@@ -23,8 +25,8 @@ impl Module {
     /// `1-4.2 (/dev/ttyUSB1)`, or the port alone.
     pub fn place(&self) -> String {
         match &self.attached {
-            Some(module) => format!("{} ({})", module.topology, self.port.display()),
-            None => self.port.display().to_string(),
+            Some(module) => format!("{} ({})", module.topology, self.port),
+            None => self.port.to_string(),
         }
     }
 
@@ -45,28 +47,26 @@ impl Module {
 
     /// The ports that may say what the module is, in the order to ask: the AT ports, the modem port, the REPL. A log
     /// port is never among them. A port that belongs to no known module is asked as it is.
-    pub fn identity_ports(&self) -> Vec<(Option<Role>, PathBuf)> {
+    pub fn identity_ports(&self, transport: Transport) -> Vec<(Option<Role>, Address)> {
         let Some(module) = &self.attached else {
             return vec![(None, self.port.clone())];
         };
         [Role::At, Role::Modem, Role::Repl]
             .into_iter()
-            .flat_map(|role| module.ports_for(role))
-            .map(|port| (port.role, port.path.clone()))
+            .flat_map(|role| {
+                let addresses = module.addresses(role, transport).into_iter();
+                addresses.map(move |address| (Some(role), address))
+            })
             .collect()
     }
 
-    fn of(attached: Attached) -> Result<Self, Error> {
-        let roles: &[Role] = match attached.mode {
-            Mode::Run => &[Role::At, Role::Modem, Role::Repl],
-            Mode::Download => &[Role::Download],
-        };
-        let Some(port) = roles
-            .iter()
-            .find_map(|role| attached.port(*role))
-            .map(Path::to_path_buf)
-        else {
-            return Err(portless(&attached));
+    /// A module, talked to at its best address.
+    ///
+    /// # Errors
+    /// [`Kind::ModuleMissing`] when `transport` finds no way to it.
+    pub fn of(attached: Attached, transport: Transport) -> Result<Self, Error> {
+        let Some(port) = attached.best_address(transport) else {
+            return Err(portless(&attached, transport));
         };
         Ok(Module {
             port,
@@ -78,55 +78,77 @@ impl Module {
 /// Finds the module that `port` (a node, or `usb:1-4.2`) or `path` names; without either, the only one attached.
 ///
 /// # Errors
-/// [`Kind::ModuleMissing`] when there is none, [`Kind::ModuleSeveral`] when there are several and none was named.
-pub fn find(port: Option<&str>, path: Option<&TopologyPath>) -> Result<Module, Error> {
-    let (modules, others) = survey(&Bus::current())?;
-    if let Some(path) = path {
-        return at_path(modules, path);
+/// [`Kind::ModuleMissing`] when there is none, [`Kind::ModuleSeveral`] when there are several and none was named,
+/// [`Kind::Usage`] when raw USB is asked for where there is none.
+pub fn find(port: Option<&str>, path: Option<&TopologyPath>, transport: Transport) -> Result<Module, Error> {
+    let bus = Bus::current();
+    if let (Bus::Virtual(folder), Transport::Usb) = (&bus, transport) {
+        let text = format!(
+            "there is no raw USB on the virtual bus `{}`, only ports",
+            folder.display()
+        );
+        return Err(Error::new(Kind::Usage, text).hint("leave `--transport usb` away"));
     }
-    match port {
-        Some(port) => match port.strip_prefix("usb:") {
-            Some(path) => {
-                let path = path
-                    .parse()
-                    .map_err(|error| Error::new(Kind::Usage, format!("--port: {error}")))?;
-                at_path(modules, &path)
-            }
-            None => at_port(modules, Path::new(port)),
+    let (modules, others) = survey(&bus)?;
+    let found = match (path, port) {
+        (Some(path), _) => at_path(modules, path)?,
+        (None, Some(port)) => match port.strip_prefix("usb:") {
+            Some(path) => at_path(modules, &topology_of(path)?)?,
+            None => match at_port(modules, Path::new(port))? {
+                Some(attached) => attached,
+                None => return alone(port, transport),
+            },
         },
-        None => only_one(modules, &others),
-    }
+        (None, None) => only_one(modules, &others)?,
+    };
+    Module::of(found, transport)
 }
 
-fn at_path(modules: Vec<Attached>, path: &TopologyPath) -> Result<Module, Error> {
-    match modules.into_iter().find(|module| module.topology == *path) {
-        Some(module) => Module::of(module),
-        None => Err(
-            Error::new(Kind::ModuleMissing, format!("no module is attached at `{path}`"))
-                .at(path.to_string())
-                .hint("`qpyflash list` shows the modules that are attached, with their paths"),
-        ),
-    }
+/// The path in `1-4.2`, or in `1-4.2#if3` as messages name an interface: any interface of a module stands for it.
+fn topology_of(text: &str) -> Result<TopologyPath, Error> {
+    let (path, interface) = text.split_once("#if").unwrap_or((text, "0"));
+    let usage = |why: String| Error::new(Kind::Usage, format!("--port: {why}"));
+    interface
+        .parse::<u8>()
+        .map_err(|_| usage(format!("`{interface}` is not the number of an interface")))?;
+    path.parse()
+        .map_err(|why: NotATopologyPath| usage(why.to_string()))
 }
 
-/// The port is taken as given; it need not be listed anywhere.
-fn at_port(modules: Vec<Attached>, port: &Path) -> Result<Module, Error> {
+/// A port that belongs to no module on the bus is taken as given.
+fn alone(port: &str, transport: Transport) -> Result<Module, Error> {
+    if transport == Transport::Usb {
+        let text =
+            format!("`{port}` belongs to no module on the bus, so raw USB cannot reach what is behind it");
+        return Err(Error::new(Kind::Usage, text).hint("leave `--transport usb` away"));
+    }
+    Ok(Module {
+        port: Address::Tty(port.into()),
+        attached: None,
+    })
+}
+
+fn at_path(modules: Vec<Attached>, path: &TopologyPath) -> Result<Attached, Error> {
+    let mut modules = modules.into_iter();
+    modules.find(|module| module.topology == *path).ok_or_else(|| {
+        Error::new(Kind::ModuleMissing, format!("no module is attached at `{path}`"))
+            .at(path.to_string())
+            .hint("`qpyflash list` shows the modules that are attached, with their paths")
+    })
+}
+
+/// Any port of a module stands for the module: its table says which one answers AT. The port need not be listed
+/// anywhere.
+fn at_port(modules: Vec<Attached>, port: &Path) -> Result<Option<Attached>, Error> {
     if cfg!(unix) && !port.exists() {
         return Err(crate::link::OpenError::Missing(port.display().to_string()).into());
     }
-    match modules.into_iter().find(|module| module.has_port(port)) {
-        // Any port of a module stands for the module: its table says which one answers AT.
-        Some(module) => Module::of(module),
-        None => Ok(Module {
-            port: port.to_path_buf(),
-            attached: None,
-        }),
-    }
+    Ok(modules.into_iter().find(|module| module.has_port(port)))
 }
 
-fn only_one(mut modules: Vec<Attached>, others: &[UsbEntry]) -> Result<Module, Error> {
+fn only_one(mut modules: Vec<Attached>, others: &[UsbEntry]) -> Result<Attached, Error> {
     match (modules.pop(), modules.is_empty()) {
-        (Some(module), true) => Module::of(module),
+        (Some(module), true) => Ok(module),
         (None, _) => Err(nothing(others)),
         (Some(last), false) => {
             let list: Vec<String> = modules
@@ -144,12 +166,22 @@ fn only_one(mut modules: Vec<Attached>, others: &[UsbEntry]) -> Result<Module, E
 }
 
 /// A module that no driver has made a port of is there all the same, and must not look like none.
-fn portless(module: &Attached) -> Error {
+fn portless(module: &Attached, transport: Transport) -> Error {
+    let shows = match transport {
+        Transport::Usb => "no interface that raw USB could use",
+        _ => "no usable port: no driver has bound its interfaces",
+    };
     let text = format!(
-        "the module on {} ({}) shows no usable port: no driver has bound its interfaces",
+        "the module on {} ({}) shows {shows}",
         module.topology, module.usb_id
     );
     let error = Error::new(Kind::ModuleMissing, text).at(module.topology.to_string());
+    let error = match transport {
+        Transport::Tty if !module.interfaces.is_empty() => {
+            error.hint("leave `--transport tty` away: raw USB needs no driver")
+        }
+        _ => error,
+    };
     let error = match module.id.driver {
         Driver::Option { .. } if cfg!(target_os = "linux") => error.hint(format!(
             "make the kernel bind them: `sudo qpyflash udev --install` and replug the module, or, until the next \

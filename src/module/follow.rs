@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Longest time without a look although nothing was said to have changed: a word may be lost.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(2);
 /// How long a module that has just come is given to show its ports, which drivers make one by one.
-const SETTLES_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const SETTLES_WITHIN: Duration = Duration::from_secs(2);
 
 /// One change of the bus.
 #[derive(Debug, Clone, Serialize)]

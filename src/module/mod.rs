@@ -8,6 +8,7 @@ mod follow;
 mod host;
 mod inhibit;
 mod inventory;
+mod settling;
 mod sysfs;
 mod topology;
 pub mod udev;

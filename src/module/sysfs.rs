@@ -82,8 +82,8 @@ fn speed_of(megabits: &str) -> Option<Speed> {
 }
 
 /// An interface is a folder `1-4.2:1.3`; its tty is a folder in it named `ttyUSB1/tty/ttyUSB1`, or `tty/ttyACM0` for
-/// CDC-ACM. A `ttyUSB1` without a tty in it is an interface that `option` was told of and cannot serve: it has no bulk
-/// endpoints, and there is no such port.
+/// CDC-ACM. A `ttyUSB1` without a tty is one that its driver has not made yet, or cannot make: `option` takes interfaces
+/// without bulk endpoints too.
 fn interfaces(device: &Path, topology: &TopologyPath) -> Vec<UsbInterface> {
     let prefix = format!("{topology}:");
     let mut interfaces: Vec<UsbInterface> = folders(device)
@@ -95,9 +95,10 @@ fn interfaces(device: &Path, topology: &TopologyPath) -> Vec<UsbInterface> {
                 number: number.parse().ok()?,
                 driver: driver.and_then(|link| Some(link.file_name()?.to_str()?.to_owned())),
                 port: folders(&folder)
-                    .chain([folder])
-                    .flat_map(|owner| folders(&owner.join("tty")))
-                    .find_map(|tty| node(tty.file_name()?.to_str()?)),
+                    .map(|inner| inner.join("tty"))
+                    .chain([folder.join("tty")])
+                    .flat_map(|ttys| folders(&ttys))
+                    .find_map(|inner| node(inner.file_name()?.to_str()?)),
             })
         })
         .collect();

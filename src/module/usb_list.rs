@@ -19,7 +19,7 @@ pub struct UsbEntry {
     pub has_strings: bool,
     /// Its speed, where the system says it.
     pub speed: Option<Speed>,
-    /// Its interfaces, in the order of their numbers; elsewhere than on Linux those with a port only.
+    /// Its interfaces, in the order of their numbers.
     pub interfaces: Vec<UsbInterface>,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use qpyflash_virtual::{Fault, Mode};
+use qpyflash_virtual::{BUS_VARIABLE, Fault, Mode};
 use serde_json::Value;
 
 use crate::hub::Hub;
@@ -140,7 +140,11 @@ impl<'a> Stage<'a> {
             &backups,
         ];
         all.extend(arguments.split_whitespace());
-        all.extend(self.options.iter().map(String::as_str));
+        // A virtual bus has ports only, and a scenario that chooses must not be overruled.
+        let is_free =
+            environment.iter().all(|(name, _)| *name != BUS_VARIABLE) && !arguments.contains("--transport");
+        let options = self.options.iter().map(String::as_str);
+        all.extend(options.filter(|option| is_free || !option.starts_with("--transport")));
         Written::of(self.run(user, environment, &all)?)
     }
 

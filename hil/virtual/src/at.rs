@@ -206,6 +206,7 @@ impl At {
             _ => match command.strip_prefix("AT+ECRST=DELAY,").map(str::parse) {
                 Some(Ok(delay)) if self.options.ecrst => {
                     self.leaves_at = Some(now + Duration::from_millis(delay));
+                    self.leaves_for = Ending::EnterDownload;
                     OK.into()
                 }
                 _ => ERROR.into(),

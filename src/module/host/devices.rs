@@ -20,7 +20,9 @@ pub fn entries() -> std::io::Result<Vec<UsbEntry>> {
         .collect();
     let given = assign(&known, &listed);
     for (entry, ports) in entries.iter_mut().zip(given) {
-        entry.interfaces = ports.into_iter().map(interface).collect();
+        ports
+            .into_iter()
+            .for_each(|port| give(port, &mut entry.interfaces));
         entry.interfaces.sort_by_key(|interface| interface.number);
     }
     Ok(entries)
@@ -28,12 +30,29 @@ pub fn entries() -> std::io::Result<Vec<UsbEntry>> {
 
 /// A port whose interface the system does not name is the CDC-ACM port of a device with one function, and that is
 /// bound at 0.
-fn interface(port: ListedPort) -> UsbInterface {
-    UsbInterface {
-        number: port.interface.unwrap_or(0),
-        driver: None,
-        port: Some(port.node),
+fn give(port: ListedPort, interfaces: &mut Vec<UsbInterface>) {
+    let number = port.interface.unwrap_or(0);
+    match interfaces.iter_mut().find(|interface| interface.number == number) {
+        Some(interface) => interface.port = Some(port.node),
+        None => interfaces.push(UsbInterface {
+            number,
+            driver: None,
+            port: Some(port.node),
+        }),
     }
+}
+
+/// The interfaces by the descriptors; none of a device that is not configured.
+fn interfaces(device: &rusb::Device<rusb::Context>) -> Vec<UsbInterface> {
+    let Ok(configuration) = device.active_config_descriptor() else {
+        return Vec::new();
+    };
+    let interface = |interface: rusb::Interface<'_>| UsbInterface {
+        number: interface.number(),
+        driver: None,
+        port: None,
+    };
+    configuration.interfaces().map(interface).collect()
 }
 
 fn entry(device: &rusb::Device<rusb::Context>) -> Option<UsbEntry> {
@@ -56,7 +75,7 @@ fn entry(device: &rusb::Device<rusb::Context>) -> Option<UsbEntry> {
             rusb::Speed::Super | rusb::Speed::SuperPlus => Some(Speed::Super),
             _ => None,
         },
-        interfaces: Vec::new(),
+        interfaces: interfaces(device),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod neighbours;
 mod owners;
+mod raw;
 mod unplugged;
 mod writes;
 
@@ -29,6 +30,11 @@ const fn scenario(name: &'static str, shows: &'static str, play: fn(&Stage) -> J
 /// seen without comes first.
 pub const SCENARIOS: &[Scenario] = &[
     scenario(
+        "raw-without-driver",
+        "UIS8850 and EC618 whose interfaces no driver takes are asked and sent to download mode over raw USB",
+        raw::without_driver,
+    ),
+    scenario(
         "rules-new-id",
         "2c7c:0904 and 0903 have no ports until the installed rules give them to option",
         owners::new_id,
@@ -54,6 +60,26 @@ pub const SCENARIOS: &[Scenario] = &[
         writes::uis8850,
     ),
     scenario("write-ec618", "EC618, both flash chips", writes::ec618),
+    scenario(
+        "raw-auto-takes-ports",
+        "where there are ports, they carry the write",
+        raw::auto_takes_ports,
+    ),
+    scenario(
+        "raw-gives-back",
+        "option and cdc_acm have their interfaces again after raw USB",
+        raw::gives_back,
+    ),
+    scenario(
+        "raw-leaves-what-is-in-use",
+        "a port that another program has open is not taken from it",
+        raw::leaves_what_is_in_use,
+    ),
+    scenario(
+        "raw-denied",
+        "an ordinary user without rules is told the node and its owner",
+        raw::denied,
+    ),
     scenario(
         "hub-of-four",
         "of four equal modules only the one named by path is written; then three at once",

@@ -6,7 +6,7 @@ use crate::stage::{Judged, Stage, ensure, words};
 use crate::subject::{Kind, Setup};
 
 /// The ordinary user of the guest.
-const PERSON: (u32, u32) = (1000, 1000);
+pub const PERSON: (u32, u32) = (1000, 1000);
 /// The same, in the group that owns serial ports.
 const PERSON_IN_DIALOUT: (u32, u32) = (1000, 20);
 /// Where an administrator puts rules.
@@ -57,7 +57,7 @@ pub fn new_id(stage: &Stage) -> Judged {
         })?;
         stage.shell("udevadm settle")?;
         ensure(!has_port(stage)?, || "a port without new_id".into())?;
-        let written = stage.write(&package)?;
+        let written = stage.write(&format!("{package} --transport tty"))?;
         written.failed_with(4, "module.missing")?;
         let hints = written.outcome["error"]["hints"].to_string();
         ensure(hints.contains("qpyflash udev"), || format!("the hint is {hints}"))?;
@@ -116,7 +116,7 @@ pub fn without_rules(stage: &Stage) -> Judged {
     ensure(listed.contains("2c7c:6001"), || {
         format!("a forbidden module is not listed: {listed}")
     })?;
-    let written = stage.write_as(Some(PERSON), &[], &package)?;
+    let written = stage.write_as(Some(PERSON), &[], &format!("{package} --transport tty"))?;
     written.failed_with(8, "link.denied")?;
     let hints = written.outcome["error"]["hints"].to_string();
     ensure(
