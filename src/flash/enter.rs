@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use qpyflash_protocols::{Phase, Platform};
 
+use super::at_port;
 use super::prepare::own;
 use super::run::OPEN_PATIENCE;
 use crate::error::{Error, Kind};
@@ -103,9 +104,18 @@ fn obey(
 ) -> Result<Address, Error> {
     let not_reached = |text: String| Error::new(Kind::DownloadModeNotReached, text);
     let at_port = match here {
-        Some(attached) => attached
-            .address(Role::At, order.settings.transport)
-            .ok_or_else(|| not_reached(format!("the module on {} shows no AT port", module.place())))?,
+        Some(attached) => match attached.address(Role::At, order.settings.transport) {
+            Some(address) => address,
+            None => {
+                let here = Module::of(attached.clone(), order.settings.transport)?;
+                at_port::answering(&here, order.baud, order.settings, events).map_err(|error| match error
+                    .kind
+                {
+                    Kind::ModuleSilent => not_reached(error.message),
+                    _ => error,
+                })?
+            }
+        },
         None => module.port.clone(),
     };
     let pipe = open_patiently(&at_port, order.baud, OPEN_PATIENCE, &order.settings.cancel)?;

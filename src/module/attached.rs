@@ -109,7 +109,15 @@ impl Attached {
             Mode::Run => &[Role::At, Role::Modem, Role::Repl],
             Mode::Download => &[Role::Download],
         };
-        roles.iter().find_map(|role| self.address(*role, transport))
+        let known = roles.iter().find_map(|role| self.address(*role, transport));
+        known.or_else(|| self.unknown_addresses(transport).into_iter().next())
+    }
+
+    /// Ports of which nobody knows what they are for, where one of them may be the AT port.
+    pub fn unknown_addresses(&self, transport: Transport) -> Vec<Address> {
+        let asked = self.mode == Mode::Run && self.id.asks_unknown_ports && transport != Transport::Usb;
+        let ports = self.ports.iter().filter(|port| asked && port.role.is_none());
+        ports.map(|port| Address::Tty(port.path.clone())).collect()
     }
 
     /// The port that goes away when the interface is taken. The port of a download device may be bound at the other

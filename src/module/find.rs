@@ -45,18 +45,21 @@ impl Module {
         self.attached.as_ref().and_then(|module| module.platform)
     }
 
-    /// The ports that may say what the module is, in the order to ask: the AT ports, the modem port, the REPL. A log
-    /// port is never among them. A port that belongs to no known module is asked as it is.
+    /// The ports that may say what the module is, in the order to ask: the AT ports, the modem port, ports of unknown
+    /// roles where those may be AT ports, the REPL. A log port is never among them. A port that belongs to no known module is asked as it is.
     pub fn identity_ports(&self, transport: Transport) -> Vec<(Option<Role>, Address)> {
         let Some(module) = &self.attached else {
             return vec![(None, self.port.clone())];
         };
-        [Role::At, Role::Modem, Role::Repl]
-            .into_iter()
-            .flat_map(|role| {
-                let addresses = module.addresses(role, transport).into_iter();
-                addresses.map(move |address| (Some(role), address))
-            })
+        let of = |role| {
+            let addresses = module.addresses(role, transport).into_iter();
+            addresses.map(move |address| (Some(role), address))
+        };
+        let unknown = module.unknown_addresses(transport).into_iter();
+        of(Role::At)
+            .chain(of(Role::Modem))
+            .chain(unknown.map(|address| (None, address)))
+            .chain(of(Role::Repl))
             .collect()
     }
 

@@ -132,6 +132,9 @@ pub struct UsbId {
     pub platform: Option<Platform>,
     /// Interface number and role, the best one first.
     pub interfaces: &'static [(u8, Role)],
+    /// Its firmware puts the AT port here and there: ports that the table does not know are asked, too, after one has
+    /// listened to them. Source: specs/eigencomm-agentboot.md §1.1 \[2\].
+    pub asks_unknown_ports: bool,
     /// The modules that show it.
     pub modules: &'static str,
     /// A device with this id is a module only if it carries no strings and runs at full speed: the id is also the
@@ -163,7 +166,9 @@ const UNISOC_RUN: &[(u8, Role)] = &[
     (5, Log),
     (6, Log),
 ];
-const EIGENCOMM_RUN: &[(u8, Role)] = &[(3, At), (2, At), (0, Log), (1, Log)];
+/// Sources differ on all other interfaces, and firmware of 2021 has another shape altogether.
+/// Source: specs/eigencomm-agentboot.md §1.1.
+const EIGENCOMM_RUN: &[(u8, Role)] = &[(3, At)];
 /// CDC-ACM ttys are bound at interface 0, the control interface; the data interface is 1.
 const CDC_ACM: &[(u8, Role)] = &[(0, Download), (1, Download)];
 
@@ -192,6 +197,7 @@ const COMMON: UsbId = UsbId {
     platform: None,
     interfaces: &[],
     modules: "",
+    asks_unknown_ports: false,
     only_nameless: false,
     driver: Driver::Option { since: None },
     mark: Vendor,
@@ -255,6 +261,7 @@ pub const TABLE: &[UsbId] = &[
     UsbId {
         platform: Some(Platform::Eigencomm618),
         mark: OneSource,
+        asks_unknown_ports: true,
         boot_pads: EIGENCOMM_PADS,
         ..run(0x0903, EIGENCOMM_RUN, "EC600E EC800E")
     },

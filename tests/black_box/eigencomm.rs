@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use qpyflash_virtual::{
-    EigencommModule, EigencommModuleBuilder, EigencommPackage, FlashChip, Mode, Role, Scale, WayIn,
+    EigencommModule, EigencommModuleBuilder, EigencommPackage, FlashChip, Mode, Role, RunShape, Scale, WayIn,
 };
 use serde_json::Value;
 
@@ -208,6 +208,16 @@ fn every_way_into_download_mode_is_tried_and_the_last_one_is_told() {
     let package = package(NEW);
     let bench = with_package(&package);
     let module = attach(&bench, EigencommModule::builder(OLD).way_in(WayIn::EcrstOnly));
+    bench
+        .say("write fw.zip --json --backup-dir kept")
+        .end()
+        .expect_written("confirmed");
+    assert_holds(&module, &package);
+
+    // The shape of 2021, whose AT port sits where nobody would look for it.
+    let bench = with_package(&package);
+    let shape = EigencommModule::builder(OLD).run_shape(RunShape::CdcAcm);
+    let module = attach(&bench, shape.way_in(WayIn::EcrstOnly));
     bench
         .say("write fw.zip --json --backup-dir kept")
         .end()
