@@ -42,7 +42,7 @@ pub fn reset(
     drop(line);
     if module.attached.is_none() {
         std::thread::sleep(UART_LEAVES_AFTER.mul_f64(settings.timeout_scale));
-        return answers_again(module.clone(), baud, deadlines, settings, events);
+        return answers_again(module.clone(), &watch, baud, deadlines, settings, events);
     }
     let place = module.place();
     if !await_leaving(&watch, deadlines, settings, events)? {
@@ -58,7 +58,7 @@ pub fn reset(
     match await_restart(&watch, deadlines, settings, events)? {
         Appeared::Running(attached) => {
             let restarted = Module::of(attached, settings.transport)?;
-            answers_again(restarted, baud, deadlines, settings, events)
+            answers_again(restarted, &watch, baud, deadlines, settings, events)
         }
         Appeared::InDownloadMode => Err(gone(module, "came back in download mode and stays there")
             .hint("take its supply away and give it back; if it stays, write it with `--oc OC`")),
@@ -70,9 +70,10 @@ pub fn reset(
     }
 }
 
-/// A module that has just started needs some time before it answers.
+/// A module that has just started needs some time before it answers, and its host before all its ports are there.
 fn answers_again(
-    module: Module,
+    mut module: Module,
+    watch: &Watch,
     baud: u32,
     deadlines: &Deadlines,
     settings: &Settings,
@@ -84,6 +85,11 @@ fn answers_again(
             Ok(port) => return Ok(Module { port, ..module }),
             Err(error) if error.kind == Kind::Interrupted || Instant::now() >= deadline => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+        if module.attached.is_some()
+            && let Some(running) = watch.running(settings.transport)?
+        {
+            module.attached = Some(running);
         }
     }
 }

@@ -40,8 +40,8 @@ pub struct UsbAddress {
     pub pid: u16,
     /// bInterfaceNumber; of a CDC function either of its two.
     pub interface: u8,
-    /// The port that a driver has made of it, and that goes away while the interface is in use.
-    pub tty: Option<PathBuf>,
+    /// The ports that drivers have made of the device's interfaces: one goes away while its interface is in use.
+    pub ttys: Vec<(u8, PathBuf)>,
 }
 
 impl Address {

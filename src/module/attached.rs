@@ -33,7 +33,7 @@ pub struct Attached {
     /// The interfaces that raw USB can reach, the best for each role first, with or without a port; none on a virtual
     /// bus.
     #[serde(skip)]
-    pub interfaces: Vec<(u8, Role)>,
+    pub interfaces: Vec<Interface>,
     /// What is known about its id.
     #[serde(skip)]
     pub id: &'static UsbId,
@@ -61,6 +61,17 @@ pub struct Unbound {
     pub driver: Option<String>,
 }
 
+/// An interface with a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interface {
+    /// bInterfaceNumber.
+    pub number: u8,
+    /// What it is for.
+    pub role: Role,
+    /// A driver has taken it, with or without making a port of it. A program that has taken it is none.
+    pub has_driver: bool,
+}
+
 impl Attached {
     /// The best port for `role`.
     pub fn port(&self, role: Role) -> Option<&Path> {
@@ -80,22 +91,37 @@ impl Attached {
             .ports_for(role)
             .map(|port| Address::Tty(port.path.clone()))
             .collect();
-        let interfaces = self.interfaces.iter().filter(|(_, known)| *known == role);
-        let raw = interfaces.map(|(interface, _)| {
-            Address::Usb(UsbAddress {
-                topology: self.topology.clone(),
-                vid: self.id.vid,
-                pid: self.id.pid,
-                interface: *interface,
-                tty: self.tty_of(*interface, role),
-            })
-        });
+        let raw = |is_wanted: fn(&Interface) -> bool| {
+            let interfaces = self
+                .interfaces
+                .iter()
+                .filter(|it| it.role == role && is_wanted(it));
+            interfaces
+                .map(|it| Address::Usb(self.usb_address(it.number)))
+                .collect()
+        };
         match transport {
             Transport::Tty => ttys,
-            Transport::Usb => raw.collect(),
-            Transport::Auto if ttys.is_empty() && !cfg!(windows) => raw.collect(),
+            Transport::Usb => raw(|_| true),
+            Transport::Auto if ttys.is_empty() && !cfg!(windows) => raw(|interface| !interface.has_driver),
             Transport::Auto => ttys,
         }
+    }
+
+    fn usb_address(&self, interface: u8) -> UsbAddress {
+        let ttys = self.ports.iter().map(|port| (port.interface, port.path.clone()));
+        UsbAddress {
+            topology: self.topology.clone(),
+            vid: self.id.vid,
+            pid: self.id.pid,
+            interface,
+            ttys: ttys.collect(),
+        }
+    }
+
+    /// Is the interface there that raw USB takes of the whole device? Interfaces come one by one.
+    pub(super) fn has_best_interface(&self) -> bool {
+        self.interfaces.first().map(|it| it.number) == best_interface(self.id)
     }
 
     /// The best way to the interfaces for `role`.
@@ -118,16 +144,6 @@ impl Attached {
         let asked = self.mode == Mode::Run && self.id.asks_unknown_ports && transport != Transport::Usb;
         let ports = self.ports.iter().filter(|port| asked && port.role.is_none());
         ports.map(|port| Address::Tty(port.path.clone())).collect()
-    }
-
-    /// The port that goes away when the interface is taken. The port of a download device may be bound at the other
-    /// interface of its pair.
-    fn tty_of(&self, interface: u8, role: Role) -> Option<PathBuf> {
-        let bound_here = |port: &&Port| port.interface == interface;
-        let bound_beside = |port: &&Port| role == Role::Download && port.role == Some(role);
-        let mut ports = self.ports.iter();
-        let port = ports.find(bound_here).or(self.ports.iter().find(bound_beside))?;
-        Some(port.path.clone())
     }
 
     /// Does this node belong to the module? Links are followed.
@@ -154,7 +170,12 @@ impl Attached {
         let mut interfaces = Vec::new();
         for interface in entry.interfaces {
             let (role, number) = (id.role(interface.number), interface.number);
-            interfaces.extend(role.map(|role| (number, role)));
+            let driver = interface.driver.as_deref();
+            interfaces.extend(role.map(|role| Interface {
+                number,
+                role,
+                has_driver: driver.is_some_and(|name| name != USBFS),
+            }));
             match (interface.port, role) {
                 (Some(path), role) => ports.push(Port {
                     role,
@@ -171,12 +192,7 @@ impl Attached {
         }
         let rank = |interface: u8| id.interfaces.iter().position(|(number, _)| *number == interface);
         ports.sort_by_key(|port| rank(port.interface).unwrap_or(usize::MAX));
-        interfaces.sort_by_key(|(number, _)| rank(*number).unwrap_or(usize::MAX));
-        // Ports are bound at the control interface, which not every boot ROM has; the vendors' hosts take the one that
-        // carries the data. Source: specs/usb-and-hosts.md §1.2 [V].
-        if id.mode == Mode::Download {
-            interfaces.reverse();
-        }
+        interfaces.sort_by_key(|it| (Some(it.number) != best_interface(id), rank(it.number)));
         portless.retain(|unbound| !ports.iter().any(|port| port.role == Some(unbound.role)));
         Some(Attached {
             topology: entry.topology,
@@ -191,6 +207,19 @@ impl Attached {
             id,
         })
     }
+}
+
+/// What Linux calls the driver of an interface that a program has taken.
+const USBFS: &str = "usbfs";
+
+/// What raw USB takes first. Ports are bound at the control interface of a download device, which not every boot ROM
+/// has; the vendors' hosts take the last, which carries the data. Source: specs/usb-and-hosts.md §1.2 [V].
+fn best_interface(id: &UsbId) -> Option<u8> {
+    let best = match id.mode {
+        Mode::Run => id.interfaces.first(),
+        Mode::Download => id.interfaces.last(),
+    };
+    best.map(|(number, _)| *number)
 }
 
 /// Are these two names of one port? Links are followed; COM ports have two spellings.
@@ -321,13 +350,25 @@ mod tests {
         let Some(Address::Usb(usb)) = module.best_address(Transport::Usb) else {
             panic!("no raw USB");
         };
-        assert_eq!(usb.tty, Some("/dev/ttyACM0".into()));
+        assert_eq!(usb.ttys, [(0, "/dev/ttyACM0".into())]);
         let rom = Attached::from_usb(device(0x1782, 0x4d16, &[(0, None), (1, None)])).unwrap();
         assert_eq!(rom.best_address(Transport::Tty), None);
         assert_eq!(
             rom.best_address(Transport::Auto).unwrap().to_string(),
             "usb:1-4.2#if1"
         );
+    }
+
+    #[test]
+    fn what_a_driver_has_taken_is_left_to_it_unless_raw_usb_is_asked_for() {
+        let driven = |driver: &str| {
+            let mut entry = device(0x2c7c, 0x0903, &[(2, Some("/dev/ttyACM0")), (3, None)]);
+            entry.interfaces[1].driver = Some(driver.into());
+            let module = Attached::from_usb(entry).unwrap();
+            [Transport::Auto, Transport::Usb].map(|it| module.address(Role::At, it).is_some())
+        };
+        assert_eq!(driven("cdc_acm"), [false, true]);
+        assert_eq!(driven("usbfs"), [true, true]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub mod usb_ids;
 mod usb_list;
 mod virtual_bus;
 
-pub use attached::{Attached, Port, Unbound, attached, survey};
+pub use attached::{Attached, Interface, Port, Unbound, attached, survey};
 pub use download_mode::{
     Appeared, Deadlines, Watch, await_any_in_download_mode, await_blank, await_download_mode, await_leaving,
     await_restart,

@@ -37,11 +37,11 @@ impl Settling {
             Mode::Run => Role::At,
             Mode::Download => Role::Download,
         };
-        let at_once = match self.transport {
-            Transport::Usb => Transport::Usb,
-            Transport::Auto | Transport::Tty => Transport::Tty,
+        let shows_it = match self.transport {
+            Transport::Usb => module.has_best_interface(),
+            Transport::Auto | Transport::Tty => module.port(role).is_some(),
         };
-        if module.address(role, at_once).is_some() {
+        if shows_it {
             return Some(module);
         }
         let name = format!("{} {}", module.topology, module.usb_id);
@@ -129,6 +129,8 @@ mod tests {
         let later = began + SETTLES_WITHIN;
         let bare = || module(ROM, &[(1, None)]);
         assert!(settling(Transport::Usb).settled(bare(), began).is_some());
+        let half = || module(ROM, &[(0, None)]);
+        assert!(settling(Transport::Usb).settled(half(), began).is_none());
         let mut tty = settling(Transport::Tty);
         assert!(tty.settled(bare(), began).is_none());
         assert!(tty.settled(bare(), later).is_none());

@@ -54,14 +54,6 @@ struct RawUsb<D: Device> {
 /// [`OpenError`] tells a missing device from a forbidden and a busy one.
 pub(super) fn open(address: &UsbAddress, baud: u32) -> Result<Box<dyn Pipe>, OpenError> {
     let name = address.to_string();
-    if let Some(tty) = &address.tty
-        && let Some(holder) = holder(Path::new("/proc"), tty)
-    {
-        return Err(OpenError::Busy {
-            port: tty.display().to_string(),
-            holder: Some(holder),
-        });
-    }
     let found = find(address).map_err(|fault| refused(fault.into(), &name, None))?;
     let found = found.ok_or_else(|| OpenError::Missing(name.clone()))?;
     let node = node(&found);
@@ -70,9 +62,23 @@ pub(super) fn open(address: &UsbAddress, baud: u32) -> Result<Box<dyn Pipe>, Ope
     let interfaces = interfaces(&handle).map_err(|error| sorted(error.into()))?;
     let function =
         Function::of(address.interface, &interfaces).ok_or_else(|| OpenError::NotAPort(name.clone()))?;
+    leave_what_is_in_use(address, &function)?;
     let id = (address.vid, address.pid);
     let raw = RawUsb::begin(Arc::new(LibUsb::new(handle)), function, id, baud).map_err(sorted)?;
     Ok(Box::new(raw))
+}
+
+/// A port that another program has open is not taken from it.
+fn leave_what_is_in_use(address: &UsbAddress, function: &Function) -> Result<(), OpenError> {
+    let ours = |number: &u8| function.interfaces().any(|interface| interface == *number);
+    let mut ttys = address.ttys.iter().filter(|(number, _)| ours(number));
+    let in_use = ttys.find_map(|(_, tty)| Some((tty, holder(Path::new("/proc"), tty)?)));
+    in_use.map_or(Ok(()), |(tty, holder)| {
+        Err(OpenError::Busy {
+            port: tty.display().to_string(),
+            holder: Some(holder),
+        })
+    })
 }
 
 impl<D: Device + 'static> RawUsb<D> {
