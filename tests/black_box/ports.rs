@@ -180,3 +180,35 @@ fn a_port_that_is_not_on_the_bus_is_one_runs_alone_too() {
     assert_eq!(second.json()["error"]["code"], "link.busy");
     assert_eq!(first.end().code, Some(0));
 }
+
+#[test]
+fn the_transport_is_told_and_a_virtual_bus_has_ports_only() {
+    let bench = Bench::new();
+    let module = bench.attach(AsrModule::builder(OLD));
+    let raw = bench.say("write fw.zip --json --transport usb").end();
+    assert_eq!(raw.code, Some(2), "{raw:#?}");
+    let message = raw.json()["error"]["message"].to_string();
+    assert!(message.contains("no raw USB on the virtual bus"), "{message}");
+    assert_eq!(module.at_commands(), Vec::<String>::new());
+    let unknown = bench.say("identify --transport pigeon").end();
+    assert_eq!(unknown.code, Some(2), "{unknown:#?}");
+    let written = bench.say("write fw.zip --json --transport tty -v").end();
+    written.expect_written("confirmed");
+    assert_eq!(written.json()["transport"], "tty");
+    assert!(
+        written.stderr.contains("reached over its driver's port"),
+        "{written:#?}"
+    );
+}
+
+#[test]
+fn a_port_beside_the_bus_is_a_uart_and_never_raw_usb() {
+    let bench = Bench::new();
+    let node = bench.file("ttyUSB7", "");
+    let run = bench.qpyflash(&["identify", "--transport", "usb", "--port", node.to_str().unwrap()]);
+    assert_eq!(run.end().code, Some(2));
+    let named = bench.say("identify --json --port usb:1-9#if3").end();
+    assert_eq!(named.json()["error"]["code"], "module.missing", "{named:#?}");
+    let nonsense = bench.say("identify --json --port usb:1-9#ifx").end();
+    assert_eq!(nonsense.json()["error"]["code"], "usage", "{nonsense:#?}");
+}
