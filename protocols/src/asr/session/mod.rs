@@ -280,7 +280,7 @@ impl Session<'_, '_> {
         if self.written == Written::Nothing {
             self.written = Written::HelpersOnly;
         }
-        self.link.send_data(pieces)
+        self.link.send_data(len as usize, pieces)
     }
 
     /// Sends a command that changes flash. From then on flash is no longer as it was.
