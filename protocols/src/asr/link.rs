@@ -76,6 +76,14 @@ impl<'w> Link<'w> {
         }
     }
 
+    /// How the loader is spoken to.
+    pub fn transport(&self) -> Transport {
+        match self.channel {
+            None => Transport::Smux,
+            Some(_) => Transport::Ethos,
+        }
+    }
+
     pub fn report(&mut self, fact: Progress<'_>) {
         self.line.wire.report(fact);
     }
