@@ -34,7 +34,14 @@ fn local([a, b, c, d, e, f]: [u8; 6]) -> [u8; 16] {
 
 fn ipv6(next: u8, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u16).to_be_bytes();
-    let head = [&HOST[..], &MODULE, &[0x86, 0xDD, 0x60, 0, 0, 0], &length, &[next, 255]].concat();
+    let head = [
+        &HOST[..],
+        &MODULE,
+        &[0x86, 0xDD, 0x60, 0, 0, 0],
+        &length,
+        &[next, 255],
+    ]
+    .concat();
     [&head[..], &local(MODULE), &local(HOST), payload].concat()
 }
 
@@ -77,7 +84,11 @@ impl Wire for Module<'_> {
 
     fn receive(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
         let count = self.words.len().min(into.len());
-        self.now += if count == 0 { within } else { Duration::from_micros(10) };
+        self.now += if count == 0 {
+            within
+        } else {
+            Duration::from_micros(10)
+        };
         assert!(self.now < LONGEST, "the session does not end");
         into[..count].copy_from_slice(&self.words[..count]);
         self.words.drain(..count);
@@ -101,7 +112,8 @@ impl Wire for Module<'_> {
 }
 
 static PLAN: LazyLock<Plan> = LazyLock::new(|| {
-    let json = br#"[{"command":"require","name":"product","value":"arom"},{"command":"erase","partition":"a"}]"#;
+    let json =
+        br#"[{"command":"require","name":"product","value":"arom"},{"command":"erase","partition":"a"}]"#;
     Plan::from_download_json(json, &mut |_| None).expect("a good package")
 });
 
@@ -119,7 +131,12 @@ fuzz_target!(|input: (&[u8], u8, Vec<Turn>)| {
     };
     assert_eq!(decode(stream.len().max(1)), decode(usize::from(piece).max(1)));
     let _ = packet::parse(stream);
-    let mut module = Module { turns: turns.into_iter(), words: Vec::new(), now: Duration::ZERO, sent: 0 };
+    let mut module = Module {
+        turns: turns.into_iter(),
+        words: Vec::new(),
+        now: Duration::ZERO,
+        sent: 0,
+    };
     if let Err(failure) = write(&mut module, &PLAN, &Options::default()) {
         assert!(!matches!(failure.written, Written::Complete));
     }

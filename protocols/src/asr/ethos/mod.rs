@@ -10,8 +10,8 @@
 //! H 03 00 1236                      M 03 00 1236 OKAY0.5     a poll, and the status
 //! ```
 //!
-//! Framing ([`Kind`]), packets ([`packet`]), sequence and polling ([`channel`]) are ours; Ethernet, IPv6, neighbour
-//! discovery and UDP are smoltcp's ([`stack`]). Source: specs/asr-aboot.md §3.7 (V).
+//! Framing ([`Kind`]), packets ([`packet`]), sequence and polling (`channel.rs`) are ours; Ethernet, IPv6, neighbour
+//! discovery and UDP are smoltcp's (`stack.rs`). Source: specs/asr-aboot.md §3.7 (V).
 
 mod channel;
 pub mod packet;
