@@ -8,7 +8,7 @@ use std::time::Duration;
 use qpyflash::event::{Event, Events};
 use qpyflash::flash::{self, After, Before, Request};
 use qpyflash::link::Settings;
-use qpyflash_virtual::{AsrModule, AsrPackage, Chip, LinkModel, Mode, Role, Scale, VirtualBus};
+use qpyflash_virtual::{AsrModule, AsrPackage, Chip, LinkModel, Mode, Role, Scale, Variant, VirtualBus};
 use tempfile::TempDir;
 
 use super::Outcome;
@@ -32,8 +32,14 @@ pub struct Package {
 impl Package {
     /// The generated package of realistic structure, every image `smaller` times smaller.
     pub fn realistic(smaller: usize) -> Outcome<Self> {
+        Package::realistic_for(Chip::Asr1603, smaller)
+    }
+
+    /// The same for that chip.
+    pub fn realistic_for(chip: Chip, smaller: usize) -> Outcome<Self> {
         let cut = |bytes: &mut Vec<u8>| bytes.truncate((bytes.len() / smaller).max(NEVER_LESS));
-        Package::of(with_images_changed(generate(), cut))
+        let package = AsrPackage::generate(REVISION, chip, Scale::Realistic);
+        Package::of(with_images_changed(package, cut))
     }
 
     /// The same with every image `larger` times larger and of bytes that no zip makes smaller. No module has such
@@ -96,8 +102,14 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(link: LinkModel) -> Outcome<Self> {
+        Rig::served_by(Variant::Rom1603, link)
+    }
+
+    /// The same with that loader.
+    pub fn served_by(loader: Variant, link: LinkModel) -> Outcome<Self> {
         let bus = VirtualBus::temporary()?;
         let module = AsrModule::builder("EC600NCNLAR03A06M08")
+            .variant(loader)
             .link(link)
             .programming_speed(PROGRAMMING_SPEED)
             .starts_in_download()

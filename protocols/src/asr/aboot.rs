@@ -14,7 +14,6 @@ use std::fmt;
 use std::time::Duration;
 
 use super::link::Link;
-use super::smux::Kind;
 use crate::{Cause, WireError};
 
 /// Waits, each bounded although the module may show signs of life for ever. Source: specs/asr-aboot.md §4.6.
@@ -143,7 +142,7 @@ impl Link<'_> {
 
     /// [`Link::command`] after [`Link::clear_to_send`].
     pub fn command_now(&mut self, text: &str, patience: Duration) -> Result<String, Cause> {
-        self.send_frame(Kind::Command, text.as_bytes())?;
+        self.send_text(text, patience)?;
         match self.reply(text, patience)? {
             Reply::Okay(value) => Ok(value),
             other => Err(unexpected(text, other)),
@@ -236,7 +235,7 @@ impl Link<'_> {
 
     fn send_command(&mut self, text: &str) -> Result<(), Cause> {
         self.clear_to_send(text)?;
-        self.send_frame(Kind::Command, text.as_bytes())
+        self.send_text(text, patience::QUESTION)
     }
 }
 

@@ -5,11 +5,14 @@
 //! H ~UABT~               M ~UABT~
 //! H HELLO mtu 2000       M HELLO_REPLY mtu 1024
 //! ```
+//!
+//! A loader that answers with `UUUU` speaks ETHOS: the same commands and replies, through a [`Channel`].
 
 use std::time::Duration;
 
 use super::aboot::Reply;
-use super::log::ModuleLog;
+use super::ethos::{self, Channel};
+use super::line::{Line, silent};
 use super::preamble::{self, Matcher, Transport};
 use super::smux::{self, DataFrames, Decoder, Kind};
 use crate::{Cause, Progress, Wire};
@@ -42,18 +45,14 @@ enum Said {
     Else,
 }
 
-/// A SMUX link to one module.
+/// A link to one module.
 pub(super) struct Link<'w> {
-    wire: &'w mut dyn Wire,
+    line: Line<'w>,
     decoder: Decoder,
-    /// Received and not yet decoded: `inbox[unread]`.
-    inbox: Box<[u8; 4096]>,
-    unread: std::ops::Range<usize>,
     outbox: Vec<u8>,
-    /// When the last frame came.
-    heard: Duration,
     mtu: usize,
-    log: ModuleLog,
+    /// Where ETHOS is spoken instead of SMUX.
+    channel: Option<Box<Channel>>,
     /// The highest percentage the module has named.
     percent: u8,
     /// A FAIL that came when nothing had been asked.
@@ -66,93 +65,110 @@ impl<'w> Link<'w> {
     /// A link on which nothing has been said yet.
     pub fn new(wire: &'w mut dyn Wire) -> Self {
         Link {
-            wire,
+            line: Line::new(wire),
             decoder: Decoder::new(),
-            inbox: Box::new([0; 4096]),
-            unread: 0..0,
             outbox: Vec::with_capacity(BURST + 2 * PROPOSED_MTU as usize),
-            heard: Duration::ZERO,
             mtu: smux::DEFAULT_MTU,
-            log: ModuleLog::default(),
+            channel: None,
             percent: 0,
             refusal: None,
             late: None,
         }
     }
 
+    /// How the loader is spoken to.
+    pub fn transport(&self) -> Transport {
+        match self.channel {
+            None => Transport::Smux,
+            Some(_) => Transport::Ethos,
+        }
+    }
+
     pub fn report(&mut self, fact: Progress<'_>) {
-        self.wire.report(fact);
+        self.line.wire.report(fact);
     }
 
     pub fn pause(&mut self, how_long: Duration) -> Result<(), Cause> {
-        Ok(self.wire.pause(how_long)?)
+        Ok(self.line.wire.pause(how_long)?)
     }
 
     /// The module's last log lines.
     pub fn log_lines(&self) -> Vec<String> {
-        self.log.lines()
+        self.line.log.lines()
     }
 
     /// Shows a line of the module, and keeps it for the error report.
     pub fn note(&mut self, line: &str) {
-        self.log.line(line);
-        self.wire.report(Progress::Note(line));
+        self.line.note(line);
     }
 
-    /// Opens the link: preamble, `UABT`, HELLO. Nothing here waits longer than the module takes to answer.
+    /// Opens the link: preamble, then what the answer to it asks for. Nothing here waits longer than the module
+    /// takes to answer.
     pub fn synchronise(&mut self, within: Duration) -> Result<(), Cause> {
-        let until = self.wire.now() + within;
+        let until = self.line.now() + within;
         loop {
-            self.call(until)?;
-            let greet_until = (self.wire.now() + GREETING_LIMIT).min(until);
-            while self.wire.now() < greet_until {
-                if self.greet(greet_until)? && self.hello(greet_until)? {
-                    self.log.clear();
-                    return Ok(());
-                }
+            let open = match self.call(until)? {
+                Transport::Smux => self.open_smux((self.line.now() + GREETING_LIMIT).min(until))?,
+                Transport::Ethos => self.open_ethos(until)?,
+            };
+            if open {
+                self.line.log.clear();
+                return Ok(());
             }
-            if self.wire.now() >= until {
+            if self.line.now() >= until {
                 return Err(silent("UABT and HELLO", within, 1));
             }
         }
+    }
+
+    fn open_smux(&mut self, until: Duration) -> Result<bool, Cause> {
+        while self.line.now() < until {
+            if self.greet(until)? && self.hello(until)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn open_ethos(&mut self, until: Duration) -> Result<bool, Cause> {
+        self.channel = Channel::open(&mut self.line, until)?.map(Box::new);
+        Ok(self.channel.is_some())
     }
 
     /// Opens the link anew after silence, without preamble: the loader in the module may be another one now.
     /// Returns the answer to the command before the silence, if it comes after all. Source: §11 no. 9 (1).
     pub fn revive(&mut self) -> Result<Option<Reply>, Cause> {
         self.note("no answer, trying a new handshake");
-        let until = self.wire.now() + LINK_LOSS;
+        let until = self.line.now() + LINK_LOSS;
         self.late = None;
-        while self.wire.now() < until {
-            if self.greet(until)? && self.hello(until)? {
-                return Ok(self.late.take());
-            }
+        let open = match self.channel {
+            None => self.open_smux(until)?,
+            Some(_) => self.open_ethos(until)?,
+        };
+        match open {
+            true => Ok(self.late.take()),
+            false => Err(silent("a new handshake", 2 * LINK_LOSS, 1)),
         }
-        Err(silent("a new handshake", 2 * LINK_LOSS, 1))
     }
 
     /// Sends the preamble until it is answered. What follows the answer is left for the decoder.
-    fn call(&mut self, until: Duration) -> Result<(), Cause> {
-        let began = self.wire.now();
+    fn call(&mut self, until: Duration) -> Result<Transport, Cause> {
+        let began = self.line.now();
         let mut matcher = Matcher::default();
         let mut tries = 0;
-        while self.wire.now() < until {
-            self.wire.send(preamble::CALL)?;
+        while self.line.now() < until {
+            self.line.send(preamble::CALL)?;
             tries += 1;
-            let next_call = (self.wire.now() + PREAMBLE_PERIOD).min(until);
-            while self.wire.now() < next_call {
-                self.read(next_call)?;
-                match matcher.push(&self.inbox[self.unread.clone()]) {
-                    Some((Transport::Smux, used)) => {
-                        self.unread.start += used;
-                        return Ok(());
-                    }
-                    Some((Transport::Ethos, _)) => return Err(ethos()),
-                    None => self.unread = 0..0,
+            let next_call = (self.line.now() + PREAMBLE_PERIOD).min(until);
+            while self.line.now() < next_call {
+                self.line.read(next_call)?;
+                if let Some((transport, used)) = matcher.push(self.line.unread()) {
+                    self.line.used(used);
+                    return Ok(transport);
                 }
             }
         }
-        Err(silent("UUUU~", self.wire.now() - began, tries))
+        Err(silent("UUUU~", self.line.now() - began, tries))
     }
 
     /// Confirms SMUX. A `UABT` that answers an earlier preamble serves as well: the module takes any number.
@@ -186,7 +202,7 @@ impl<'w> Link<'w> {
 
     /// Waits one greeting period for what `wanted` picks.
     fn hear<T>(&mut self, until: Duration, wanted: impl Fn(Said) -> Option<T>) -> Result<Option<T>, Cause> {
-        let until = (self.wire.now() + GREETING_PERIOD).min(until);
+        let until = (self.line.now() + GREETING_PERIOD).min(until);
         while let Some(said) = self.next(until)? {
             if let Said::Reply(reply) = said {
                 self.late = Some(reply);
@@ -197,21 +213,33 @@ impl<'w> Link<'w> {
         Ok(None)
     }
 
-    /// Sends one frame.
-    pub fn send_frame(&mut self, kind: Kind, payload: &[u8]) -> Result<(), Cause> {
-        self.outbox.clear();
-        smux::encode(kind, payload, &mut self.outbox);
-        Ok(self.wire.send(&self.outbox)?)
+    /// Sends a command. Over ETHOS the module has acknowledged it when this returns, which takes `within` at most.
+    pub fn send_text(&mut self, text: &str, within: Duration) -> Result<(), Cause> {
+        match &mut self.channel {
+            None => self.send_frame(Kind::Command, text.as_bytes()),
+            Some(channel) => channel.command(&mut self.line, text, within),
+        }
     }
 
-    /// Streams a download in large bursts, and listens between them: a FAIL need not wait for the end.
-    pub fn send_data<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]>) -> Result<(), Cause> {
+    /// Sends one frame.
+    fn send_frame(&mut self, kind: Kind, payload: &[u8]) -> Result<(), Cause> {
+        self.outbox.clear();
+        smux::encode(kind, payload, &mut self.outbox);
+        self.line.send(&self.outbox)
+    }
+
+    /// Streams a download of `len` bytes in large bursts, and listens between them: a FAIL need not wait for the
+    /// end.
+    pub fn send_data<'d>(&mut self, len: usize, pieces: impl Iterator<Item = &'d [u8]>) -> Result<(), Cause> {
+        if let Some(channel) = &mut self.channel {
+            return channel.download(&mut self.line, len, pieces);
+        }
         let mut frames = DataFrames::new(self.mtu);
         self.outbox.clear();
         for part in pieces.flat_map(|piece| piece.chunks(BURST / 4)) {
             frames.push(part, &mut self.outbox);
             if self.outbox.len() >= BURST - BURST / 4 {
-                self.wire.send(&self.outbox)?;
+                self.line.send(&self.outbox)?;
                 self.outbox.clear();
                 self.listen()?;
                 if self.refusal.is_some() {
@@ -220,7 +248,7 @@ impl<'w> Link<'w> {
             }
         }
         frames.finish(&mut self.outbox);
-        Ok(self.wire.send(&self.outbox)?)
+        self.line.send(&self.outbox)
     }
 
     /// A FAIL that has already arrived though nothing was asked: what was queued earlier has failed.
@@ -233,8 +261,12 @@ impl<'w> Link<'w> {
 
     /// Takes in what has already arrived. Answers to nothing are dropped, so that they can never be taken for
     /// the answer to the next command; a FAIL is kept.
+    /// Over ETHOS the module says nothing unless polled, and it is polled for the answer to a command alone.
     fn listen(&mut self) -> Result<(), Cause> {
-        let now = self.wire.now();
+        if let Some(channel) = &mut self.channel {
+            return channel.listen(&mut self.line);
+        }
+        let now = self.line.now();
         for _ in 0..FRAMES_BETWEEN_WRITES {
             match self.next(now)? {
                 Some(Said::Reply(Reply::Fail(why))) => _ = self.refusal.get_or_insert(why),
@@ -249,14 +281,19 @@ impl<'w> Link<'w> {
     /// The next reply to `sent` that ends a command. Whatever the module says proves the link for [`LINK_LOSS`];
     /// `patience` bounds the whole wait even so.
     pub fn reply(&mut self, sent: &str, patience: Duration) -> Result<Reply, Cause> {
-        let began = self.wire.now();
+        let began = self.line.now();
+        let loss = if self.channel.is_some() {
+            ethos::LOSS
+        } else {
+            LINK_LOSS
+        };
         loop {
             if let Some(why) = self.refusal.take() {
                 return Ok(Reply::Fail(why));
             }
             self.check_alive(sent)?;
-            let now = self.wire.now();
-            let until = (began + patience).min(self.heard.max(began) + LINK_LOSS);
+            let now = self.line.now();
+            let until = (began + patience).min(self.line.heard.max(began) + loss);
             if now >= until {
                 return Err(silent(sent, now - began, 1));
             }
@@ -268,7 +305,7 @@ impl<'w> Link<'w> {
 
     /// Fails when the loader has said that it runs no more.
     fn check_alive(&self, sent: &str) -> Result<(), Cause> {
-        let Some(words) = self.log.last_words() else {
+        let Some(words) = self.line.log.last_words() else {
             return Ok(());
         };
         Err(Cause::Malformed {
@@ -279,9 +316,13 @@ impl<'w> Link<'w> {
 
     /// The next thing the module says, or nothing when `until` has come; then what has arrived is still taken in.
     fn next(&mut self, until: Duration) -> Result<Option<Said>, Cause> {
+        if let Some(channel) = &mut self.channel {
+            let status = channel.poll(&mut self.line, until)?;
+            return Ok(status.map(|status| self.take(Reply::parse(&status))));
+        }
         let mut last = false;
         loop {
-            while !self.unread.is_empty() {
+            while !self.line.unread().is_empty() {
                 if let Some(said) = self.decode() {
                     return Ok(Some(said));
                 }
@@ -289,60 +330,40 @@ impl<'w> Link<'w> {
             if last {
                 return Ok(None);
             }
-            last = self.wire.now() >= until;
-            self.read(until)?;
-            last |= self.unread.is_empty();
+            last = self.line.now() >= until;
+            self.line.read(until)?;
+            last |= self.line.unread().is_empty();
         }
     }
 
     /// Decodes one frame of what is unread, if it holds a whole one.
     fn decode(&mut self) -> Option<Said> {
-        let mut rest = &self.inbox[self.unread.clone()];
-        let frame = self.decoder.next(&mut rest);
-        self.unread.start = self.unread.end - rest.len();
-        let frame = frame?;
-        self.heard = self.wire.now();
+        let frame = self.line.frame(&mut self.decoder)?;
         match (frame.kind, frame.payload) {
             (Kind::Stdio, text) if text == preamble::UABT => return Some(Said::Greeting),
             (Kind::Stdio, text) if text == preamble::UUUU => {}
-            (Kind::Stdio, text) => self.log.text(text, |line| self.wire.report(Progress::Note(line))),
+            (Kind::Stdio, text) => self.line.text(text),
             (Kind::HelloReply, &[high, low]) => return Some(Said::Mtu(u16::from_be_bytes([high, low]))),
-            (Kind::Command, text) => match Reply::parse(text) {
-                Reply::Info(text) => self.note(&text),
-                Reply::Progress(percent) if percent > self.percent => {
-                    self.percent = percent;
-                    self.wire
-                        .report(Progress::Note(&format!("the module has done {percent} %")));
-                }
-                Reply::Progress(_) => {}
-                reply => return Some(Said::Reply(reply)),
-            },
+            (Kind::Command, text) => {
+                let reply = Reply::parse(text);
+                return Some(self.take(reply));
+            }
             _ => {}
         }
         Some(Said::Else)
     }
 
-    /// Reads once; everything unread has been used before.
-    fn read(&mut self, until: Duration) -> Result<(), Cause> {
-        let within = until.saturating_sub(self.wire.now());
-        let count = self.wire.receive(&mut self.inbox[..], within)?;
-        self.unread = 0..count.min(self.inbox.len());
-        Ok(())
+    /// Shows what ends no command.
+    fn take(&mut self, reply: Reply) -> Said {
+        match reply {
+            Reply::Info(text) => self.note(&text),
+            Reply::Progress(percent) if percent > self.percent => {
+                self.percent = percent;
+                self.report(Progress::Note(&format!("the module has done {percent} %")));
+            }
+            Reply::Progress(_) => {}
+            reply => return Said::Reply(reply),
+        }
+        Said::Else
     }
-}
-
-fn silent(sent: &str, waited: Duration, tries: u32) -> Cause {
-    Cause::Silent {
-        sent: sent.to_owned(),
-        waited,
-        tries,
-    }
-}
-
-fn ethos() -> Cause {
-    Cause::Unsupported(
-        "the module answers the preamble with `UUUU`: its boot ROM (ASR1601) speaks ETHOS, which this version \
-         does not; enter download mode by AT command instead of the boot pin"
-            .into(),
-    )
 }

@@ -1,5 +1,5 @@
 //! ASR Cat.1 modules (ASR1601, 1603, 1606): packages with `download.json` or `firmware.bin`, and the aboot
-//! download protocol over SMUX. `README.md` beside this file is the protocol on one page.
+//! download protocol over SMUX or ETHOS. `README.md` beside this file is the protocol on one page.
 //!
 //! ```no_run
 //! # fn read_member(name: &str) -> Option<std::sync::Arc<[u8]>> { None }
@@ -12,7 +12,9 @@
 //! ```
 
 mod aboot;
+pub mod ethos;
 pub mod fip;
+mod line;
 mod link;
 mod log;
 mod package;

@@ -40,6 +40,28 @@ pub enum Kind {
     HeartBeat = 5,
 }
 
+/// Kinds of frames of one transport: each is a type number on the wire.
+pub trait FrameKind: Copy {
+    /// What a frame without an escape pair for its type carries: type 0.
+    const PLAIN: Self;
+    /// The type on the wire.
+    fn number(self) -> u8;
+    /// The kind with that type, if there is one.
+    fn of_number(number: u8) -> Option<Self>;
+}
+
+impl FrameKind for Kind {
+    const PLAIN: Self = Kind::Stdio;
+
+    fn number(self) -> u8 {
+        self as u8
+    }
+
+    fn of_number(number: u8) -> Option<Self> {
+        Kind::ALL.get(usize::from(number)).copied()
+    }
+}
+
 impl Kind {
     /// Every kind, in the order of its number on the wire.
     pub const ALL: [Kind; 6] = [
@@ -50,33 +72,28 @@ impl Kind {
         Kind::Data,
         Kind::HeartBeat,
     ];
-
-    /// The kind an escape pair with this second byte sets, if it does.
-    fn of_escape(code: u8) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| code == *kind as u8 ^ STUFFING)
-    }
 }
 
 /// One received frame; the payload lies in the decoder until the next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub struct Frame<'a, K = Kind> {
     /// What it carries.
-    pub kind: Kind,
+    pub kind: K,
     /// Its bytes, with the stuffing taken out; never empty.
     pub payload: &'a [u8],
 }
 
 /// Appends one frame to `into`.
-pub fn encode(kind: Kind, payload: &[u8], into: &mut Vec<u8>) {
+pub fn encode<K: FrameKind>(kind: K, payload: &[u8], into: &mut Vec<u8>) {
     open(kind, into);
     stuff(payload, into);
     into.push(DELIMITER);
 }
 
-fn open(kind: Kind, into: &mut Vec<u8>) {
+fn open<K: FrameKind>(kind: K, into: &mut Vec<u8>) {
     into.push(DELIMITER);
-    if kind != Kind::Stdio {
-        into.extend_from_slice(&[ESCAPE, kind as u8 ^ STUFFING]);
+    if kind.number() != K::PLAIN.number() {
+        into.extend_from_slice(&[ESCAPE, kind.number() ^ STUFFING]);
     }
 }
 
@@ -143,9 +160,9 @@ impl DataFrames {
 /// assert!(decoder.next(&mut read).is_none());
 /// ```
 #[derive(Debug)]
-pub struct Decoder {
+pub struct Decoder<K = Kind> {
     state: State,
-    kind: Kind,
+    kind: K,
     payload: Vec<u8>,
     mtu: usize,
 }
@@ -169,11 +186,18 @@ impl Default for Decoder {
 impl Decoder {
     /// A decoder outside any frame, with the MTU that holds before the module has named its own.
     pub fn new() -> Self {
+        Decoder::with_mtu(DEFAULT_MTU)
+    }
+}
+
+impl<K: FrameKind> Decoder<K> {
+    /// A decoder outside any frame, which drops frames of more than `mtu` payload bytes.
+    pub fn with_mtu(mtu: usize) -> Self {
         Decoder {
             state: State::Outside,
-            kind: Kind::Stdio,
-            payload: Vec::with_capacity(DEFAULT_MTU),
-            mtu: DEFAULT_MTU,
+            kind: K::PLAIN,
+            payload: Vec::with_capacity(mtu),
+            mtu,
         }
     }
 
@@ -183,7 +207,7 @@ impl Decoder {
     }
 
     /// The next frame of the stream. Takes from `input` what it has used; without a frame it has used all.
-    pub fn next(&mut self, input: &mut &[u8]) -> Option<Frame<'_>> {
+    pub fn next(&mut self, input: &mut &[u8]) -> Option<Frame<'_, K>> {
         let complete = self.advance(input);
         complete.then_some(Frame {
             kind: self.kind,
@@ -237,13 +261,13 @@ impl Decoder {
 
     fn open(&mut self) {
         self.state = State::Inside;
-        self.kind = Kind::Stdio;
+        self.kind = K::PLAIN;
         self.payload.clear();
     }
 
     /// An escape pair is a stuffed byte, or sets the kind; any other is swallowed. Source: §3.3 (V).
     fn unescape(&mut self, code: u8) {
-        if let Some(kind) = Kind::of_escape(code) {
+        if let Some(kind) = K::of_number(code ^ STUFFING) {
             self.kind = kind;
         } else if matches!(code ^ STUFFING, DELIMITER | ESCAPE) {
             self.take(&[code ^ STUFFING]);

@@ -30,6 +30,8 @@ pub struct Arguments {
 pub enum Platform {
     /// EC600NCNLA: ASR1603, served by the mask ROM
     Asr,
+    /// EC600SCNAA: ASR1601, served by the mask ROM
+    Asr1601,
     /// EC600SCNAA: ASR1601, served by boot2 in flash
     Asr1601Boot2,
     /// EC600UCNLB: UIS8910

@@ -88,6 +88,7 @@ pub fn stage(arguments: &Arguments, bus: &VirtualBus) -> Result<(Cast, Box<dyn P
     let boot2 = Variant::Boot2Of1601("2021.01.17".into());
     match arguments.platform {
         Platform::Asr => stage_asr(EC600N, Chip::Asr1603, Variant::Rom1603, line, bus),
+        Platform::Asr1601 => stage_asr(EC600S, Chip::Asr1601, Variant::Rom1601, line, bus),
         Platform::Asr1601Boot2 => stage_asr(EC600S, Chip::Asr1601, boot2, line, bus),
         Platform::Unisoc8910 => stage_unisoc(EC600U, UnisocChip::Uis8910, line, bus),
         Platform::Unisoc8850 => stage_unisoc(EC800G, UnisocChip::Uis8850, line, bus),

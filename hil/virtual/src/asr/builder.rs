@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::asr::AsrModule;
+use crate::asr::ethos::Weather;
 use crate::asr::flash::Flash;
 use crate::asr::programmer::Generation;
 use crate::builder::VirtualModuleBuilder;
@@ -16,7 +17,7 @@ pub enum Variant {
     Rom1603,
     /// ASR1601 entered by AT: boot2 in flash serves SMUX, and the flasher is resident. Holds `version-boot2`.
     Boot2Of1601(String),
-    /// ASR1601 mask ROM: answers the preamble for ETHOS, and speaks no SMUX.
+    /// ASR1601 mask ROM: speaks ETHOS, and no SMUX; preboot and flasher are called.
     Rom1601,
 }
 
@@ -35,6 +36,7 @@ pub struct Asr {
     pub(super) run_pid: u16,
     pub(super) download_pid: u16,
     pub(super) variant: Variant,
+    pub(super) weather: Weather,
     pub(super) mtu: u16,
     pub(super) max_download_a: u32,
     pub(super) max_download_b: u32,
@@ -55,6 +57,7 @@ impl Default for Asr {
             run_pid: 0x6001,
             download_pid: 0x3004,
             variant: Variant::Rom1603,
+            weather: Weather::default(),
             mtu: 1024,
             max_download_a: 0xF000,
             max_download_b: 0x10_0000,
@@ -75,6 +78,18 @@ impl VirtualModuleBuilder<Asr> {
     /// Which loader serves download mode; the ASR1603 mask ROM unless told.
     pub fn variant(mut self, variant: Variant) -> Self {
         self.platform.variant = variant;
+        self
+    }
+
+    /// Loses every so many Ethernet frames, in each direction. Only where ETHOS is spoken.
+    pub fn loses_every(mut self, frames: u32) -> Self {
+        self.platform.weather.loses_every = Some(frames);
+        self
+    }
+
+    /// Delivers every so many Ethernet frames twice, in each direction. Only where ETHOS is spoken.
+    pub fn doubles_every(mut self, frames: u32) -> Self {
+        self.platform.weather.doubles_every = Some(frames);
         self
     }
 

@@ -104,7 +104,10 @@ impl Loader {
             (Some(("partition-size", name)), _) => partition(name).map(|found| number(found.size)),
             (Some(("partition-start", name)), _) => partition(name).map(|found| number(found.start)),
             (Some(("partition-vstart", name)), _) => partition(name).map(|found| number(found.vstart)),
-            (_, "product") => Some("arom-tiny".into()),
+            (_, "product") => Some(match self.settings.variant {
+                Variant::Rom1601 => "arom".into(),
+                _ => "arom-tiny".into(),
+            }),
             (_, "version") => Some("0.5".into()),
             (_, "version-bootrom") => Some(match self.settings.variant {
                 Variant::Rom1603 => "2020.07.30".into(),

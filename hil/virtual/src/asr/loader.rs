@@ -134,7 +134,12 @@ impl Loader {
         self.answer_raw(answer, Duration::ZERO, now, out);
     }
 
-    fn hear_preamble(&mut self, now: Instant, out: &mut Outbox) {
+    /// Whether it says nothing any more.
+    pub(super) fn is_mute(&self) -> bool {
+        self.afflictions.mute
+    }
+
+    pub(super) fn hear_preamble(&mut self, now: Instant, out: &mut Outbox) {
         self.window_closes = None;
         let answer = match self.settings.variant {
             Variant::Rom1601 => b"UUUU",
@@ -144,10 +149,8 @@ impl Loader {
     }
 
     fn frame(&mut self, kind: Kind, now: Instant, out: &mut Outbox) {
-        let is_ethos = self.settings.variant == Variant::Rom1601;
         match kind {
             Kind::Stdio if self.decoder.payload() == b"UUUU" && self.link_up => self.hear_preamble(now, out),
-            _ if is_ethos => {}
             Kind::Stdio if self.decoder.payload() == b"UABT" => {
                 self.window_closes = None;
                 self.handshake(Point::Confirmation, &smux::encode(Kind::Stdio, b"UABT"), now, out);
@@ -299,6 +302,27 @@ impl Loader {
     }
 }
 
+/// What bytes from the host are, whatever the transport makes of them.
+impl Loader {
+    /// Counts what has come, and answers the preambles in it until the link is up.
+    pub(super) fn count_and_greet(&mut self, bytes: &[u8], now: Instant, out: &mut Outbox) {
+        self.shared
+            .count(|counters| counters.download_bytes += bytes.len() as u64);
+        if !self.link_up {
+            for _ in 0..self.preamble.count(bytes) {
+                self.hear_preamble(now, out);
+            }
+        }
+    }
+
+    /// Takes bytes of SMUX.
+    pub(super) fn hear_frame(&mut self, mut bytes: &[u8], now: Instant, out: &mut Outbox) {
+        while let Some(kind) = self.decoder.next(&mut bytes) {
+            self.frame(kind, now, out);
+        }
+    }
+}
+
 fn point_of(command: &str) -> Option<Point> {
     let verb = command.split(':').next().unwrap_or_default();
     Some(match verb {
@@ -319,17 +343,8 @@ fn point_of(command: &str) -> Option<Point> {
 
 impl Talker for Loader {
     fn hear(&mut self, bytes: &[u8], now: Instant, out: &mut Outbox) {
-        self.shared
-            .count(|counters| counters.download_bytes += bytes.len() as u64);
-        if !self.link_up {
-            for _ in 0..self.preamble.count(bytes) {
-                self.hear_preamble(now, out);
-            }
-        }
-        let mut rest = bytes;
-        while let Some(kind) = self.decoder.next(&mut rest) {
-            self.frame(kind, now, out);
-        }
+        self.count_and_greet(bytes, now, out);
+        self.hear_frame(bytes, now, out);
     }
 
     fn tick(&mut self, now: Instant, out: &mut Outbox) {

@@ -2,6 +2,7 @@
 
 mod builder;
 mod commands;
+mod ethos;
 mod fip;
 mod flash;
 mod loader;

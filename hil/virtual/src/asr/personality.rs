@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::asr::builder::Asr;
+use crate::asr::builder::{Asr, Variant};
+use crate::asr::ethos::Ethos;
 use crate::asr::flash::Flash;
 use crate::asr::loader::Loader;
 use crate::at::At;
@@ -60,6 +61,12 @@ impl Platform for Asr {
     ) -> Enumeration {
         let (shared, memory) = (Arc::clone(shared), Arc::clone(memory));
         let loader = Loader::new(self.clone(), shared, memory, window, Instant::now());
+        let port = match self.variant {
+            Variant::Rom1601 => {
+                Function::port(0, CDC_CONTROL, Role::Download, Ethos::new(loader, self.weather))
+            }
+            _ => Function::port(0, CDC_CONTROL, Role::Download, loader),
+        };
         Enumeration {
             vid: 0x2ecc,
             pid: self.download_pid,
@@ -70,10 +77,7 @@ impl Platform for Asr {
                 Some("arom0123456789"),
             ],
             speed: "high",
-            functions: vec![
-                Function::port(0, CDC_CONTROL, Role::Download, loader),
-                Function::bare(1, CDC_DATA),
-            ],
+            functions: vec![port, Function::bare(1, CDC_DATA)],
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::aboot::{chip_name, number, patience};
 use super::link::Link;
 use super::plan::{Image, Plan, Route};
+use super::preamble::Transport;
 use crate::{Cause, Failure, FormatError, Phase, Progress, Wire, WireError, Written};
 
 /// The value of `platform` when the download is served by the second stage in flash instead of the boot ROM.
@@ -18,7 +19,7 @@ const BOOT2: &str = "AROM-TINY-BOOT2";
 const BOOT2_TAKES_NOP: &str = "2021.01.17";
 /// What a required `product` is replaced by on boot2. Source: §4.4 (V-win).
 const BOOT2_PRODUCTS: &str = "arom|arom-tiny";
-/// The boot ROM for which scripts say `nop` instead of `call`. Source: §4.4 (V-lin, V-tiny).
+/// The boot ROM for which scripts say `nop` instead of `call`, if it speaks SMUX: then it is boot2. Source: §4.4 (V-lin, V-tiny).
 const SCRIPT_NOP_BOOTROM: &str = "2019.01.15";
 /// The phases of a session, in order.
 const ORDER: [Phase; 6] = [
@@ -172,7 +173,7 @@ impl Session<'_, '_> {
             .optional("getvar:version-boot2", false)?
             .unwrap_or_default();
         self.chip.platform = self.link.optional("getvar:platform", false)?.unwrap_or_default();
-        let script = matches!(self.plan.route, Route::Script(_));
+        let script = matches!(self.plan.route, Route::Script(_)) && self.link.transport() == Transport::Smux;
         self.calls = match (&self.chip.platform, &self.chip.version_boot2) {
             (platform, boot2) if platform == BOOT2 && boot2.as_str() >= BOOT2_TAKES_NOP => Calls::Nop,
             (platform, _) if platform == BOOT2 => Calls::Skip,
@@ -280,7 +281,7 @@ impl Session<'_, '_> {
         if self.written == Written::Nothing {
             self.written = Written::HelpersOnly;
         }
-        self.link.send_data(pieces)
+        self.link.send_data(len as usize, pieces)
     }
 
     /// Sends a command that changes flash. From then on flash is no longer as it was.

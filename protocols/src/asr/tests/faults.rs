@@ -396,19 +396,6 @@ fn waits_for_the_preamble_as_long_as_asked() {
 }
 
 #[test]
-fn refuses_ethos_with_a_clear_word() {
-    let mut module = Module::new();
-    module.greeting = b"~UUUU~";
-    let failure = fail(&mut module);
-    assert!(
-        matches!(&failure.cause, Cause::Unsupported(why) if why.contains("ETHOS")),
-        "{failure}"
-    );
-    assert_eq!((failure.phase, failure.written), (Phase::Sync, Written::Nothing));
-    assert!(module.commands().is_empty());
-}
-
-#[test]
 fn finds_the_answer_among_noise() {
     for greeting in [
         &b"\x00\xffboot\n~~UABT~~UABT~~UABT~"[..],

@@ -1,5 +1,7 @@
 //! Whole exchanges on a virtual clock, against the real vectors.
 
+mod ethos;
+mod ethos_module;
 mod faults;
 mod frames;
 mod golden;

@@ -307,7 +307,12 @@ impl Module {
         self.reply("OKAY");
     }
 
-    fn check(&self) -> Result<(), WireError> {
+    /// Whether a download was announced and has not come.
+    pub fn awaits_data(&self) -> bool {
+        self.expected.is_some()
+    }
+
+    pub fn check(&self) -> Result<(), WireError> {
         match (self.cancelled, self.gone) {
             (true, _) => Err(WireError::Cancelled),
             (_, true) => Err(WireError::Gone),
