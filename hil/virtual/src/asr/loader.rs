@@ -33,7 +33,7 @@ pub(crate) struct Loader {
     flash: Arc<Mutex<Flash>>,
     decoder: Decoder,
     preamble: PreambleMatcher,
-    link_up: bool,
+    pub(super) link_up: bool,
     heartbeat_at: Option<Instant>,
     window_closes: Option<Instant>,
     afflictions: Afflictions,

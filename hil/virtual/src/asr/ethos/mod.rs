@@ -120,7 +120,11 @@ impl Ethos {
     fn frame(&mut self, kind: Kind, now: Instant, out: &mut Outbox) {
         let payload = self.frames.payload().to_vec();
         match kind {
-            ETHERNET if payload == b"UUUU" => self.loader.hear_preamble(now, &mut self.said),
+            // Until the link is up it was answered as it came.
+            ETHERNET if payload == b"UUUU" && self.loader.link_up => {
+                self.loader.hear_preamble(now, &mut self.said);
+            }
+            ETHERNET if payload == b"UUUU" => {}
             ETHERNET => {
                 self.frames_heard += 1;
                 for _ in 0..self.weather.arrivals(self.frames_heard) {
