@@ -61,6 +61,13 @@ pub enum EventKind {
         /// The words.
         text: String,
     },
+    /// A slot of a production line tries once more after this one went wrong.
+    AttemptFailed {
+        /// Counts from 1.
+        attempt: u32,
+        /// How it ended.
+        outcome: Box<Outcome>,
+    },
     /// The run is over; always the last event.
     Finished {
         /// How it ended.
