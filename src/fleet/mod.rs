@@ -18,6 +18,7 @@ pub mod config;
 mod hook;
 pub mod journal;
 pub mod label;
+pub mod learn;
 pub mod report;
 mod schema;
 mod slot;

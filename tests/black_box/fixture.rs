@@ -414,3 +414,30 @@ fn hooks_get_the_slot_and_a_failing_one_keeps_the_module_untouched() {
     );
     assert_eq!(document("after")["outcome"]["verdict"], "confirmed");
 }
+
+#[test]
+fn the_slots_are_learned_by_plugging_one_module_after_the_other() {
+    let bench = Bench::new();
+    let code = "EC600NCNLA";
+    let _was_there = bench.attach(asr("1-9", 9));
+    station(&bench, "", &[], &[(code, "fw.zip")]);
+    let mut running = bench.say("fixture learn A B --jsonl").start();
+    let modules = [("A", "2-1"), ("B", "1-3")].map(|(name, path)| {
+        running.wait_for(|step| step["kind"] == "plug" && step["name"] == name);
+        let module = bench.attach(asr(path, path.bytes().last().unwrap().into()));
+        running.wait_for(|step| step["kind"] == "found" && step["name"] == name && step["path"] == path);
+        module
+    });
+    assert_eq!(running.end().code, Some(0));
+    let checked = bench.say("fixture check").end();
+    assert_eq!(
+        checked.stdout, "A          ready, EC600NCNLA\nB          ready, EC600NCNLA",
+        "{checked:#?}"
+    );
+    assert_eq!(bench.say("fixture learn A").end().code, Some(2));
+    assert!(
+        modules
+            .iter()
+            .all(|module| module.bytes_received_in_download_mode() == 0)
+    );
+}
