@@ -75,7 +75,7 @@ impl Screen {
                 self.line(&format!("  {}", title(*phase)));
             }
             EventKind::Bytes { image, done, total } => self.bytes(image, *done, *total),
-            EventKind::PhaseDone { .. } => {}
+            EventKind::PhaseDone { .. } | EventKind::Identified { .. } => {}
             EventKind::Note { text } if self.printer.verbose > 0 => self.line(&format!("      {text}")),
             EventKind::Note { text } if text.starts_with("waiting for ") || text.starts_with("using ") => {
                 self.line(&format!("    {text}"))

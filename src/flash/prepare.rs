@@ -73,6 +73,10 @@ pub(super) fn clear(
         events.start(Phase::Identify);
         asked = identify_or_unknown(&module, request, settings, events)?;
         outcome.before = asked.as_ref().map(|asked| asked.identity.clone());
+        outcome
+            .before
+            .iter()
+            .for_each(|identity| events.identified(identity));
     }
     let place = module.place();
     let decision = decide(

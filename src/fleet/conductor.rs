@@ -68,16 +68,20 @@ pub(super) fn conduct_all(
             let (places, drain) = (Arc::clone(&places), stop.drain.clone());
             slots.spawn(async move { (index, slot(task, &places, silent, &drain).await) });
         }
-        let mut ended = Vec::new();
+        let (mut ended, mut lost) = (Vec::new(), None);
         loop {
             tokio::select! {
                 one = slots.join_next() => match one {
                     Some(Ok(one)) => ended.push(one),
-                    Some(Err(why)) => return Err(internal(format!("the conductor has lost a slot: {why}"))),
+                    // The others must still come to their end.
+                    Some(Err(why)) => lost = Some(why),
                     None => break,
                 },
                 () = wishes.next() => stop.wish(),
             }
+        }
+        if let Some(why) = lost {
+            return Err(internal(format!("the conductor has lost a slot: {why}")));
         }
         ended.sort_by_key(|(index, _)| *index);
         Ok(ended.into_iter().map(|(_, outcome)| outcome).collect())
@@ -97,6 +101,7 @@ async fn slot(task: Task, places: &Semaphore, silent: Duration, drain: &Cancel) 
         lost(&outcome);
         outcome
     } else {
+        voice.wake();
         let (sender, mut receiver) = oneshot::channel();
         let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
             let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));

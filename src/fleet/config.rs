@@ -298,7 +298,12 @@ impl Page<'_> {
                 "`hook_seconds` must be 1 to 3600",
             ),
         ];
-        match wrong.iter().find(|(is_wrong, _)| *is_wrong) {
+        let longest = limits.hook_seconds.max(limits.return_seconds);
+        let waits = (
+            longest >= limits.silent_seconds,
+            "`silent_seconds` must be more than `hook_seconds` and `return_seconds`",
+        );
+        match wrong.iter().chain([&waits]).find(|(is_wrong, _)| *is_wrong) {
             Some((_, why)) => Err(self.error(Some(span), why)),
             None => Ok(limits),
         }

@@ -16,6 +16,7 @@ use super::schema;
 use crate::error::{Error, Kind};
 use crate::firmware::Package;
 use crate::flash::Outcome;
+use crate::identity::Identity;
 
 /// How long another reader or writer of the database is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -170,6 +171,18 @@ impl Journal {
         )
     }
 
+    /// The module has said what it is.
+    ///
+    /// # Errors
+    /// [`Kind::JournalFailed`].
+    pub fn identified(&self, attempt: AttemptId, identity: &Identity) -> Result<(), Error> {
+        let imei = identity.imei.as_ref().filter(|_| !identity.has_default_imei());
+        self.change(
+            "UPDATE attempt SET before = ?, imei = coalesce(?, imei) WHERE id = ?",
+            params![json!(identity).to_string(), imei, attempt],
+        )
+    }
+
     /// An attempt ends. One that has ended already stays as it is.
     ///
     /// # Errors
@@ -184,7 +197,7 @@ impl Journal {
             }
             transaction.execute(
                 "UPDATE attempt SET ended = ?, seconds = ?, place = ?, ordering_code = ?, imei = coalesce(?, imei), \
-                 before = ?, after = ?, bytes = ?, verdict = ?, exit_code = ?, error_code = ?, error = ?, written = ?, \
+                 before = coalesce(?, before), after = ?, bytes = ?, verdict = ?, exit_code = ?, error_code = ?, error = ?, written = ?, \
                  flags = ? WHERE id = ? AND ended IS NULL",
                 params![
                     now(),
@@ -297,7 +310,7 @@ fn now() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Identity, Source};
+    use crate::identity::Source;
 
     fn attempt(journal: &Journal, run: RunId, slot: &str) -> AttemptId {
         let beginning = Beginning {

@@ -131,6 +131,9 @@ pub struct Totals {
 pub fn attempts(state: &Path, filter: &Filter) -> Result<Vec<Attempt>, Error> {
     let file = file_in(state);
     let is_running = is_at_work(state);
+    let code = filter.ordering_code.as_ref();
+    // As it is kept: without the blanks of firmware names.
+    let code = code.map(|code| code.replace(['_', ' '], "").to_ascii_uppercase());
     let read = || -> rusqlite::Result<Vec<Attempt>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&file, flags)?;
@@ -141,7 +144,7 @@ pub fn attempts(state: &Path, filter: &Filter) -> Result<Vec<Attempt>, Error> {
              AND (?3 IS NULL OR coalesce(ordering_code, label_oc) LIKE ?3 || '%') \
              AND (?4 IS NULL OR imei = ?4 OR label_imei = ?4) ORDER BY attempt.id",
         )?;
-        let values = params![filter.since, filter.until, filter.ordering_code, filter.imei];
+        let values = params![filter.since, filter.until, code, filter.imei];
         let mut attempts: Vec<Attempt> = query
             .query_map(values, |row| attempt(row, is_running))?
             .collect::<rusqlite::Result<_>>()?;

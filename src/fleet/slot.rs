@@ -126,7 +126,9 @@ impl SlotWork {
                 .hint("the module was not asked anything");
             return self.without_module(Some(label), Some(package), Outcome::of_error(error));
         }
+        self.voice.wake();
         let mut outcome = self.attempts(label, product, package);
+        self.voice.wake();
         if let Some(command) = &hooks.after
             && let Err(why) = hook::run(
                 command,
@@ -216,21 +218,24 @@ impl SlotWork {
         outcome
     }
 
-    /// Each phase stands in the record before it begins; the end of the attempt is not the end of the slot.
+    /// Each phase stands in the record before it begins, and the module's own word as soon as it is said; the end of the attempt is not the end of the slot.
     fn sink(&self, attempt: AttemptId) -> crate::event::Sink {
         let (record, voice) = (self.record.clone(), self.voice.clone());
         Box::new(move |event: &Event| match &event.kind {
             EventKind::Finished { .. } => {}
-            EventKind::PhaseStarted { phase } => {
-                let recorded = record.journal().phase(attempt, *phase);
+            kind => {
+                let recorded = match kind {
+                    EventKind::PhaseStarted { phase } => record.journal().phase(attempt, *phase),
+                    EventKind::Identified { identity } => record.journal().identified(attempt, identity),
+                    _ => Ok(()),
+                };
                 if let Err(error) = recorded {
                     voice.emit(EventKind::Warning {
                         text: error.to_string(),
                     });
                 }
-                voice.emit(event.kind.clone());
+                voice.emit(kind.clone());
             }
-            kind => voice.emit(kind.clone()),
         })
     }
 

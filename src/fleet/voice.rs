@@ -67,6 +67,11 @@ impl Voice {
         state.finished = true;
     }
 
+    /// The slot's turn has come: its silence counts from here.
+    pub fn wake(&self) {
+        self.state().last = Instant::now();
+    }
+
     /// Time since the last event.
     pub fn quiet_for(&self) -> Duration {
         self.state().last.elapsed()

@@ -167,7 +167,7 @@ fn sixteen_modules_of_all_platforms_pass_at_once() {
     );
     assert_eq!(all["attempts"][0]["operator"], "Ada");
     assert_eq!(
-        report(&bench, "--oc EC600N --verdict pass")["totals"]["attempts"],
+        report(&bench, "--oc ec600n_cnla --verdict pass")["totals"]["attempts"],
         4
     );
     let shown = bench.say(&format!("fixture show {}", imei(4))).end();
@@ -276,6 +276,9 @@ fn killed_at_any_moment_the_record_opens_and_the_next_run_starts() {
             _ => "unknown",
         };
         assert_eq!(killed["written"]["state"], written, "{killed:#}");
+        if phase != "identify" {
+            assert_eq!(killed["imei"], imei(3), "{killed:#}");
+        }
         for module in &modules {
             module.detach();
             module.attach();
