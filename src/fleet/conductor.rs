@@ -207,7 +207,7 @@ mod tests {
             }),
             task("also good", &heard, passes),
         ];
-        let outcomes = conduct_all(tasks, 2, Duration::from_millis(300), &Stop::default()).unwrap();
+        let outcomes = conduct_all(tasks, 2, Duration::from_secs(2), &Stop::default()).unwrap();
         drop(release);
         assert_eq!(codes(&outcomes), ["", "internal", "slot.hung", ""]);
         assert!(matches!(outcomes[1].written, crate::Written::Partial { .. }));
