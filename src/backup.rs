@@ -81,11 +81,11 @@ impl Backups {
 }
 
 /// This user's state directory.
-fn state_directory() -> io::Result<PathBuf> {
+pub(crate) fn state_directory() -> io::Result<PathBuf> {
     let none = || {
         io::Error::new(
             io::ErrorKind::NotFound,
-            "this system names no state directory: give `--backup-dir`",
+            "this system names no state directory: give a folder",
         )
     };
     let directories = directories::ProjectDirs::from("", "", "qpyflash").ok_or_else(none)?;

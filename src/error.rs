@@ -21,6 +21,8 @@ pub enum Kind {
     PackageAmbiguous,
     /// The package's platform cannot be written by this version.
     PackageUnsupported,
+    /// The package is not the one that a production line has pinned.
+    PackageOther,
     /// A kept NV area is damaged, or is none.
     BackupCorrupt,
     /// No module is attached, or the port does not exist.
@@ -67,6 +69,12 @@ pub enum Kind {
     Differs,
     /// The run was interrupted.
     Interrupted,
+    /// A slot's thread hangs in a call of the operating system.
+    SlotHung,
+    /// A command that a production line runs before or after a module has failed.
+    HookFailed,
+    /// The record of a production line cannot be kept.
+    JournalFailed,
     /// A bug in qpyflash.
     Internal,
 }
@@ -82,6 +90,7 @@ impl Kind {
             Kind::PackageUnknown => "package.unknown",
             Kind::PackageAmbiguous => "package.ambiguous",
             Kind::PackageUnsupported => "package.unsupported",
+            Kind::PackageOther => "package.other",
             Kind::BackupCorrupt => "backup.corrupt",
             Kind::ModuleMissing => "module.missing",
             Kind::ModuleSilent => "module.silent",
@@ -105,6 +114,9 @@ impl Kind {
             Kind::NotConfirmed => "module.not-confirmed",
             Kind::Differs => "module.differs",
             Kind::Interrupted => "interrupted",
+            Kind::SlotHung => "slot.hung",
+            Kind::HookFailed => "hook.failed",
+            Kind::JournalFailed => "journal.failed",
             Kind::Internal => "internal",
         }
     }
@@ -185,7 +197,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         let untouched = matches!(self.written, Written::Nothing | Written::HelpersOnly);
         match self.kind {
-            Kind::Internal => 1,
+            Kind::Internal | Kind::JournalFailed => 1,
             Kind::Usage => 2,
             Kind::PackageUnreadable
             | Kind::PackageCorrupt
@@ -193,6 +205,7 @@ impl Error {
             | Kind::PackageUnknown
             | Kind::PackageAmbiguous
             | Kind::PackageUnsupported
+            | Kind::PackageOther
             | Kind::BackupCorrupt => 3,
             Kind::ModuleSeveral => 5,
             Kind::RefusedPlatform
@@ -207,12 +220,15 @@ impl Error {
             Kind::NotConfirmed | Kind::Differs => 11,
             Kind::Interrupted if untouched => 130,
             Kind::Interrupted => 12,
+            Kind::HookFailed if self.written == Written::Complete => 11,
             Kind::ModuleMissing
             | Kind::ModuleSilent
             | Kind::LinkFailed
             | Kind::ModuleGone
             | Kind::ModuleRefused
             | Kind::ModuleUnsupported
+            | Kind::SlotHung
+            | Kind::HookFailed
             | Kind::ModuleGarbage => {
                 if untouched {
                     4

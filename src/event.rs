@@ -6,6 +6,7 @@ use qpyflash_protocols::{Phase, Progress};
 use serde::Serialize;
 
 use crate::flash::Outcome;
+use crate::identity::Identity;
 
 /// The version of the events' JSON form.
 pub const SCHEMA: u32 = 1;
@@ -51,6 +52,11 @@ pub enum EventKind {
         /// How long it took.
         seconds: f64,
     },
+    /// The module has said what it is.
+    Identified {
+        /// All it said.
+        identity: Box<Identity>,
+    },
     /// Something a person may want to know.
     Note {
         /// The words.
@@ -60,6 +66,13 @@ pub enum EventKind {
     Warning {
         /// The words.
         text: String,
+    },
+    /// A slot of a production line tries once more after this one went wrong.
+    AttemptFailed {
+        /// Counts from 1.
+        attempt: u32,
+        /// How it ended.
+        outcome: Box<Outcome>,
     },
     /// The run is over; always the last event.
     Finished {
@@ -119,6 +132,13 @@ impl Events {
         let text = text.into();
         log::debug!("{text}");
         self.emit(EventKind::Note { text });
+    }
+
+    /// The module has said what it is.
+    pub fn identified(&mut self, identity: &Identity) {
+        self.emit(EventKind::Identified {
+            identity: Box::new(identity.clone()),
+        });
     }
 
     /// Something a person should know before the module is touched.

@@ -33,7 +33,7 @@
 //! | [`link`] | serial ports and raw USB as byte pipes |
 //! | [`doctor`] | what keeps this host from working with modules, and what to do about it |
 //! | [`flash`] | the run: from the file to the restarted module |
-//! | [`fleet`] | runs under a conductor that hears Ctrl-C |
+//! | [`fleet`] | runs under a conductor that hears Ctrl-C; stations of a production line, and their record |
 //! | [`backup`] | what must not be lost with a module's flash, kept on disk |
 //! | [`event`], [`error`] | what a run says while it goes on, and how it ends |
 //!

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod enter_download;
 mod erase;
+mod fixture;
 mod identify;
 mod inspect;
 mod list;
@@ -79,6 +80,9 @@ enum Command {
     /// Erase a module
     #[command(subcommand)]
     Erase(erase::Erase),
+    /// Flash many modules at once, on a production line
+    #[command(subcommand)]
+    Fixture(fixture::Fixture),
     /// Send a module into download mode
     EnterDownload(enter_download::Arguments),
     /// Restart a module that is in run mode
@@ -132,6 +136,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<u8, Error> {
         Command::Read(read::Read::Rf(arguments)) => read::rf(&arguments, &global, printer),
         Command::Restore(restore::Restore::Nv(arguments)) => restore::nv(&arguments, &global, printer),
         Command::Erase(erase::Erase::All(arguments)) => erase::all(&arguments, &global, printer),
+        Command::Fixture(command) => fixture::run(&command, &global, printer),
         Command::EnterDownload(arguments) => enter_download::run(&arguments, &global, printer),
         Command::Reset(arguments) => reset::run(&arguments, &global, printer),
         Command::Demo(arguments) => demo::run(&arguments, &global, printer),

@@ -75,7 +75,7 @@ impl Screen {
                 self.line(&format!("  {}", title(*phase)));
             }
             EventKind::Bytes { image, done, total } => self.bytes(image, *done, *total),
-            EventKind::PhaseDone { .. } => {}
+            EventKind::PhaseDone { .. } | EventKind::Identified { .. } => {}
             EventKind::Note { text } if self.printer.verbose > 0 => self.line(&format!("      {text}")),
             EventKind::Note { text } if text.starts_with("waiting for ") || text.starts_with("using ") => {
                 self.line(&format!("    {text}"))
@@ -85,7 +85,7 @@ impl Screen {
                 let word = self.printer.paint("1;33", "warning:");
                 self.line(&format!("{word} {text}"));
             }
-            EventKind::Finished { .. } => self.image_done(),
+            EventKind::AttemptFailed { .. } | EventKind::Finished { .. } => self.image_done(),
         }
     }
 
@@ -137,7 +137,7 @@ impl Screen {
 }
 
 /// What a phase does, in words.
-fn title(phase: Phase) -> &'static str {
+pub fn title(phase: Phase) -> &'static str {
     match phase {
         Phase::Resolve => "reading the package",
         Phase::Find => "finding the module",

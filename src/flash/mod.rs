@@ -25,7 +25,7 @@ pub use enter::enter_download;
 pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdict};
 pub use prepare::identify_alone;
-pub use request::{After, Before, NvBackup, Request, RfBackup};
+pub use request::{After, Before, NvBackup, Request, RfBackup, ScannedLabel};
 pub use reset::reset;
 
 use std::sync::Arc;
@@ -41,6 +41,42 @@ use crate::module::attached;
 /// Writes a package to a module: the main job.
 pub fn write(request: &Request, settings: &Settings, events: Events) -> Outcome {
     perform(Job::Write, request, settings, events)
+}
+
+/// Writes a package that is in memory already, for many modules at once. The file of the request is not read.
+pub fn write_package(
+    package: &Arc<Package>,
+    request: &Request,
+    settings: &Settings,
+    mut events: Events,
+) -> Outcome {
+    let mut outcome = Outcome::begun();
+    outcome.set_package(package);
+    let result = servable(package, Job::Write, request)
+        .and_then(|()| {
+            let package = Arc::clone(package);
+            prepare::clear(package, Job::Write, request, settings, &mut events, &mut outcome)
+        })
+        .and_then(|cleared| run::run(cleared, Job::Write, request, settings, &mut events, &mut outcome));
+    outcome.conclude(result, events.phase());
+    events.finish(outcome)
+}
+
+/// Does everything up to the first byte with a package that is in memory already.
+pub fn check_package(
+    package: &Arc<Package>,
+    request: &Request,
+    settings: &Settings,
+    mut events: Events,
+) -> Outcome {
+    let mut outcome = Outcome::begun();
+    outcome.set_package(package);
+    let result = servable(package, Job::Write, request).and_then(|()| {
+        let package = Arc::clone(package);
+        may_be_written(package, request, settings, &mut events, &mut outcome)
+    });
+    outcome.conclude(result.map(|()| Verdict::Clear), events.phase());
+    events.finish(outcome)
 }
 
 /// Does a job on a module. Every job needs a package for the module: where it is not written it gives the loaders.

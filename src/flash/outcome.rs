@@ -194,6 +194,13 @@ impl Outcome {
         outcome
     }
 
+    /// A run that ended before it began.
+    pub(crate) fn of_error(error: Error) -> Self {
+        let mut outcome = Outcome::begun();
+        outcome.conclude(Err(error), None);
+        outcome
+    }
+
     pub(super) fn set_package(&mut self, package: &Package) {
         self.package = Some(PackageSummary {
             origin: package.origin().to_vec(),

@@ -10,7 +10,7 @@ use crate::doctor::{Host, disturbance};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::firmware::{self, Package, Plan};
-use crate::gate::{self, Backup, Claim, WritePermit};
+use crate::gate::{self, Backup, Claim, Scan, WritePermit};
 use crate::identity::{self, Identity, IdentityError};
 use crate::link::{Address, Line, Owner, Settings, open_patiently};
 use crate::module::usb_ids::Role;
@@ -79,6 +79,10 @@ pub(super) fn clear(
         events.start(Phase::Identify);
         asked = identify_or_unknown(&module, request, settings, events)?;
         outcome.before = asked.as_ref().map(|asked| asked.identity.clone());
+        outcome
+            .before
+            .iter()
+            .for_each(|identity| events.identified(identity));
     }
     let place = module.place();
     let decision = decide(
@@ -163,6 +167,10 @@ fn decide(
             imei: unisoc::nv::imei(&backup.area),
             label: request.label_imei.as_deref(),
         }),
+        scan: request.scan.as_ref().map(|scan| Scan {
+            imei: scan.imei.as_deref(),
+            serial_number: scan.serial_number.as_deref(),
+        }),
         download_mode: module.is_none_or(|(_, in_download_mode)| in_download_mode),
         place,
     };
@@ -235,8 +243,8 @@ pub(super) fn slot(module: &Module) -> String {
     }
 }
 
-/// A module that cannot say what it is may still be named by its label; the gate decides. With no label its
-/// silence is the error.
+/// A module that cannot say what it is may still be named by its label; the gate decides. With no label, and on a
+/// production line, its silence is the error.
 fn identify_or_unknown(
     module: &Module,
     request: &Request,
@@ -245,7 +253,9 @@ fn identify_or_unknown(
 ) -> Result<Option<Asked>, Error> {
     match identify(module, request.baud, settings, events) {
         Ok(asked) => Ok(Some(asked)),
-        Err(error) if request.label.is_some() && error.kind == Kind::ModuleSilent => {
+        Err(error)
+            if request.label.is_some() && request.scan.is_none() && error.kind == Kind::ModuleSilent =>
+        {
             events.note(format!(
                 "{error}; the label says {:?}",
                 request.label.as_ref().map(ToString::to_string)

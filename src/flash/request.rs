@@ -48,6 +48,15 @@ pub struct RfBackup {
     pub bytes: Vec<u8>,
 }
 
+/// The label that a production line has scanned, beside the ordering code.
+#[derive(Debug, Clone, Default)]
+pub struct ScannedLabel {
+    /// The IMEI on it.
+    pub imei: Option<String>,
+    /// The serial number on it.
+    pub serial_number: Option<String>,
+}
+
 /// One run, as asked for.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -89,6 +98,9 @@ pub struct Request {
     pub pacing: Option<(usize, Duration)>,
     /// The IMEI on the module's label: whose NV area is restored, whatever the module's own says.
     pub label_imei: Option<String>,
+    /// The run is one of a production line: label and module must agree wherever both speak, and a module in run mode
+    /// that does not say what it is is not written.
+    pub scan: Option<ScannedLabel>,
     /// Lets the package fill NV items of identity or calibration that the module lacks.
     pub fill_missing_nv: bool,
 }
@@ -115,6 +127,7 @@ impl Request {
             rf_backup: None,
             pacing: None,
             label_imei: None,
+            scan: None,
             fill_missing_nv: false,
         }
     }

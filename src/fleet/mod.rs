@@ -1,9 +1,38 @@
 //! Runs under a conductor: one thread per module, and one place that hears Ctrl-C. The only home of tokio.
+//!
+//! [`conduct`] serves one module; [`batch`] a station of a production line with many:
+//!
+//! ```text
+//! fixture.toml  -> config     what is where, and what belongs into it
+//! labels        -> label      what must be in each slot
+//! packages      -> stock      each read once, pinned by its SHA-256
+//! batch         -> conductor  a thread a slot; a slot that panics or hangs is marked, the rest go on
+//!   slot        hooks, attempts; each attempt in the journal before the module is asked anything
+//!   voice       the slot's events; `finished` is the last
+//! ```
+
+pub mod batch;
+pub mod check;
+mod conductor;
+pub mod config;
+mod hook;
+pub mod journal;
+pub mod label;
+pub mod learn;
+pub mod report;
+mod schema;
+mod slot;
+pub mod stock;
+mod voice;
+mod wishes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Kind};
 use crate::link::Cancel;
+
+pub use voice::SharedSink;
+use wishes::StopWishes;
 
 /// Runs `work` on a thread of its own. The first Ctrl-C (or SIGTERM, or a closed terminal) sets `cancel`, and the run ends at its next
 /// safe moment; the second ends the process at once.
@@ -44,56 +73,17 @@ pub fn conduct<T: Send + 'static>(
     })?;
     match ended {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(panic)) => {
-            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(internal(text.unwrap_or_else(|| "a panic without words".into())))
-        }
+        Ok(Err(panic)) => Err(bug(&*panic)),
         Err(_) => Err(internal("the run ended without a word".into())),
     }
 }
 
-/// Ctrl-C, SIGTERM and a terminal that closes, heard from the moment this exists.
-#[cfg(unix)]
-struct StopWishes {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl StopWishes {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(StopWishes {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Resolves when somebody wants the program to stop.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
-}
-
-/// Ctrl-C, heard from the moment this exists.
-#[cfg(windows)]
-struct StopWishes(tokio::signal::windows::CtrlC);
-
-#[cfg(windows)]
-impl StopWishes {
-    fn listen() -> std::io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(StopWishes)
-    }
-
-    /// Resolves when somebody wants the program to stop.
-    async fn next(&mut self) {
-        let _ = self.0.recv().await;
-    }
+/// A panic as an error.
+fn bug(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::new(
+        Kind::Internal,
+        text.unwrap_or_else(|| "a panic without words".into()),
+    )
 }

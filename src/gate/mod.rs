@@ -41,6 +41,10 @@
 //! Groups of a package that are for the factory are left out, and said to be, unless `--production` asks for
 //! them; a package that cannot be written without them is refused until then.
 //!
+//! On a production line ([`Scan`]) the label does not win: a module whose firmware names another submodel, outside the
+//! label's shared group, is a contradiction whatever that firmware is, and IMEI and serial number, where they were
+//! scanned, must be those the module reports.
+//!
 //! A backup of NV items goes back to the module it was made of: the IMEI in it must be that of the label, or else
 //! the one that the module reports. The label decides, since a module may carry the items of another.
 
@@ -49,6 +53,7 @@ mod judge;
 mod module;
 mod package;
 mod refusal;
+mod scan;
 mod warning;
 
 use std::sync::Arc;
@@ -62,6 +67,7 @@ use crate::identity::{Identity, OrderingCode};
 pub use backup::{Backup, NotIts};
 pub use judge::{Objection, Verdict, would_accept};
 pub use refusal::{Parties, Refusal};
+pub use scan::{NotScanned, Scan};
 pub use warning::Warning;
 
 use module::Subject;
@@ -84,6 +90,8 @@ pub struct Claim<'a> {
     pub purpose: Purpose,
     /// NV items that the run may write.
     pub backup: Option<Backup<'a>>,
+    /// The label that a production line has scanned for this module.
+    pub scan: Option<Scan<'a>>,
     /// The module is in download mode, where it cannot tell what it is.
     pub download_mode: bool,
     /// Where the module is, for messages: `1-4.2 (/dev/ttyUSB1)`.
@@ -235,6 +243,10 @@ pub fn clear(package: &Arc<Package>, claim: &Claim<'_>) -> Result<WritePermit, R
     let subject = module::identify(claim).map_err(|unclear| match unclear {
         module::Unclear::Unknown => Refusal::UnknownModule(parties()),
         module::Unclear::Contradiction => Refusal::Contradiction(parties()),
+    })?;
+    scan::judge(claim).map_err(|why| Refusal::OtherLabel {
+        parties: parties(),
+        why,
     })?;
     if let Some(against) = claim
         .built_for

@@ -51,7 +51,10 @@ pub(super) fn identify(claim: &Claim<'_>) -> Result<Subject, Unclear> {
         });
     };
     let agreement = match claim.identity {
-        Some(identity) => weigh(label, identity)?,
+        Some(identity) => match weigh(label, identity)? {
+            Agreement::LabelWins if claim.scan.is_some() => return Err(Unclear::Contradiction),
+            agreement => agreement,
+        },
         None => Agreement::OneVoice,
     };
     let alone = if claim.platform_by_usb.is_some() {

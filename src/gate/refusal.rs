@@ -4,7 +4,7 @@ use qpyflash_protocols::{Phase, Platform};
 
 use super::module::{Agreement, Subject, reported};
 use super::package::{Testimony, title_of};
-use super::{Claim, NotIts, Objection};
+use super::{Claim, NotIts, NotScanned, Objection};
 use crate::error::{Error, Kind};
 use crate::firmware::Package;
 use crate::identity::{OrderingCode, acceptable, platform_of_series};
@@ -221,6 +221,14 @@ pub enum Refusal {
         /// Both IMEIs.
         why: NotIts,
     },
+    /// The module is not the one whose label was scanned.
+    #[error("refused: {}", .why.words(&.parties.place))]
+    OtherLabel {
+        /// Who contradicts.
+        parties: Box<Parties>,
+        /// Where they part.
+        why: NotScanned,
+    },
     /// The package cannot be written in this mode.
     #[error("refused: `{}` cannot be written like this: {why}", .parties.package)]
     Unsafe {
@@ -240,6 +248,19 @@ impl NotIts {
         format!(
             "the backup `{}` {backup}, the module on {place} has the IMEI {}{by}",
             self.name, self.module
+        )
+    }
+}
+
+impl NotScanned {
+    fn words(&self, place: &str) -> String {
+        let module = self
+            .module
+            .as_ref()
+            .map_or("reports none".into(), |module| format!("reports `{module}`"));
+        format!(
+            "the label says {} `{}`, the module on {place} {module}",
+            self.what, self.label
         )
     }
 }
@@ -275,6 +296,7 @@ impl Refusal {
             | Refusal::UnknownPackage(parties)
             | Refusal::StatedAgainstEvidence { parties, .. }
             | Refusal::OtherModule { parties, .. }
+            | Refusal::OtherLabel { parties, .. }
             | Refusal::UnresolvedName(parties)
             | Refusal::Unsafe { parties, .. } => parties,
         }
@@ -294,6 +316,7 @@ impl Refusal {
             Refusal::Contradiction(_)
             | Refusal::InconsistentPackage(_)
             | Refusal::OtherModule { .. }
+            | Refusal::OtherLabel { .. }
             | Refusal::StatedAgainstEvidence { .. } => Kind::RefusedContradiction,
             Refusal::UnknownPackage(_) => Kind::UnknownPackage,
             Refusal::Unsafe { .. } => Kind::RefusedUnsafe,
@@ -339,6 +362,9 @@ impl Refusal {
                     why.module
                 );
                 std::iter::once(own).chain(label).collect()
+            }
+            Refusal::OtherLabel { .. } => {
+                vec!["see that the module in this slot is the one whose label was scanned for it, and scan again".into()]
             }
             Refusal::Unsafe { .. } => {
                 vec!["`--production` runs what a package keeps for the factory; leave that to the factory, or take a published package".into()]

@@ -13,6 +13,7 @@ mod bench;
 mod commands;
 mod eigencomm;
 mod faults;
+mod fixture;
 mod harness;
 mod hosts;
 mod interrupts;

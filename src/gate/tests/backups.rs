@@ -26,6 +26,7 @@ fn judge(module: Option<&str>, label: Option<&str>, held: Option<&str>) -> Resul
             imei: held.map(str::to_owned),
             label,
         }),
+        scan: None,
         download_mode: module.is_none(),
         place: PLACE,
     };

@@ -8,6 +8,7 @@
 mod backups;
 mod decisions;
 mod permits;
+mod scans;
 mod words;
 
 use super::*;
@@ -103,6 +104,7 @@ fn decide(pack: &str, module_text: &str, operator: &str) -> Result<WritePermit, 
         production: false,
         purpose: Purpose::Write,
         backup: None,
+        scan: None,
         download_mode: module_text.starts_with("down"),
         place: PLACE,
     };

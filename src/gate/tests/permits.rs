@@ -64,6 +64,7 @@ fn names_of_a_module_are_heard_when_its_revision_is_not() {
         production: false,
         purpose: Purpose::Write,
         backup: None,
+        scan: None,
         download_mode: false,
         place: PLACE,
     };
@@ -155,6 +156,7 @@ fn with_plan(json: &str, production: bool) -> Result<WritePermit, Refusal> {
         production,
         purpose: Purpose::Write,
         backup: None,
+        scan: None,
         download_mode: false,
         place: PLACE,
     };

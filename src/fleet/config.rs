@@ -1,0 +1,380 @@
+//! `fixture.toml`: one station of a production line.
+//!
+//! ```toml
+//! line = "L1"
+//! station = "flash-3"
+//!
+//! [[product]]
+//! ordering_code = "EC600NCNLA"
+//! file = "QPY_OCPU_V0006_EC600N_CNLA_FW.zip"
+//! sha256 = "…"
+//!
+//! [[slot]]
+//! name = "A1"
+//! path = "1-4.2"
+//! ordering_code = "EC600NCNLA"   # left away where the label is scanned
+//! ```
+//!
+//! Relative paths are relative to the file.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::error::{Error, Kind};
+use crate::identity::OrderingCode;
+use crate::module::TopologyPath;
+
+/// More attempts than this wear the flash and not the fault.
+const MOST_RETRIES: u32 = 10;
+
+/// One station, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// SHA-256 of the text, lower-case hex.
+    pub sha256: String,
+    /// The line.
+    pub line: String,
+    /// The station of the line.
+    pub station: String,
+    /// Where the record and the backups are kept.
+    pub state: PathBuf,
+    /// What bounds the work.
+    pub limits: Limits,
+    /// Commands before and after a module.
+    pub hooks: Hooks,
+    /// Firmware per product.
+    pub products: Vec<Product>,
+    /// The slots, in the order of the file.
+    pub slots: Vec<Slot>,
+}
+
+/// What bounds the work.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Modules written at once; all of them unless told.
+    pub parallel: Option<u32>,
+    /// Further attempts after one that went wrong.
+    pub retries: u32,
+    /// Seconds a module may take to come back before the next attempt.
+    pub return_seconds: u32,
+    /// Seconds without a single event after which a slot counts as hung. Longer than any wait of a run.
+    pub silent_seconds: u32,
+    /// Seconds a hook may take.
+    pub hook_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            parallel: None,
+            retries: 1,
+            return_seconds: 30,
+            silent_seconds: 600,
+            hook_seconds: 10,
+        }
+    }
+}
+
+impl Limits {
+    /// Time a hook may take.
+    pub fn hook(&self) -> Duration {
+        Duration::from_secs(self.hook_seconds.into())
+    }
+}
+
+/// Commands that get a JSON document on stdin: program and arguments, no shell.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hooks {
+    /// Before a module is asked anything; when it fails, the module is left alone.
+    pub before: Option<Vec<String>>,
+    /// After a module, whatever its verdict.
+    pub after: Option<Vec<String>>,
+}
+
+/// The firmware of a product.
+#[derive(Debug, Clone)]
+pub struct Product {
+    /// Which modules it is for: those of this submodel.
+    pub ordering_code: OrderingCode,
+    /// The package.
+    pub file: PathBuf,
+    /// What its SHA-256 must be, lower-case hex.
+    pub sha256: String,
+    /// What it is built for, where it says so nowhere itself.
+    pub built_for: Option<OrderingCode>,
+}
+
+/// One place for a module.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// Its name.
+    pub name: String,
+    /// Where the module is attached.
+    pub place: Place,
+    /// Which modules belong into it; the label says it where this does not.
+    pub ordering_code: Option<OrderingCode>,
+    /// Line speed; without meaning over USB.
+    pub baud: u32,
+}
+
+/// Where a module is attached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A socket of the USB tree.
+    Path(TopologyPath),
+    /// A port: a UART adapter.
+    Port(String),
+}
+
+impl Place {
+    /// The topology path.
+    pub fn path(&self) -> Option<&TopologyPath> {
+        match self {
+            Place::Path(path) => Some(path),
+            Place::Port(_) => None,
+        }
+    }
+
+    /// The port.
+    pub fn port(&self) -> Option<&str> {
+        match self {
+            Place::Path(_) => None,
+            Place::Port(port) => Some(port),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    line: Spanned<String>,
+    station: Spanned<String>,
+    state: Option<PathBuf>,
+    #[serde(default)]
+    limits: Option<Spanned<Limits>>,
+    #[serde(default)]
+    hooks: Option<Spanned<Hooks>>,
+    #[serde(default)]
+    product: Vec<ProductText>,
+    #[serde(default)]
+    slot: Vec<SlotText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProductText {
+    ordering_code: Spanned<OrderingCode>,
+    file: PathBuf,
+    sha256: Spanned<String>,
+    built_for: Option<OrderingCode>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SlotText {
+    name: Spanned<String>,
+    path: Option<Spanned<TopologyPath>>,
+    port: Option<Spanned<String>>,
+    ordering_code: Option<OrderingCode>,
+    baud: Option<u32>,
+}
+
+impl Config {
+    /// Reads the file of a station.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], with line and key, for anything that is not exactly as it must be.
+    pub fn read(file: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|why| Error::new(Kind::Usage, format!("cannot read `{}`: {why}", file.display())))?;
+        Config::parse(file, &text)
+    }
+
+    /// The same, of a text that was read from `file`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Error> {
+        let page = Page { file, text };
+        let parsed: Text = toml::from_str(text).map_err(|why| page.error(why.span(), why.message()))?;
+        let (line, station) = (page.named(parsed.line)?, page.named(parsed.station)?);
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let state = match parsed.state {
+            Some(state) => folder.join(state),
+            None => default_state(&line, &station)?,
+        };
+        Ok(Config {
+            file: file.to_path_buf(),
+            sha256: crate::firmware::sha256(text.as_bytes()),
+            state,
+            limits: page.limits(parsed.limits)?,
+            hooks: page.hooks(parsed.hooks)?,
+            products: page.products(parsed.product, folder)?,
+            slots: page.slots(parsed.slot)?,
+            line,
+            station,
+        })
+    }
+}
+
+fn default_state(line: &str, station: &str) -> Result<PathBuf, Error> {
+    let safe = |text: &str| -> String {
+        let keep = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '_' };
+        text.chars().map(keep).collect()
+    };
+    let folder = crate::backup::state_directory()
+        .map_err(|why| Error::new(Kind::Usage, format!("no state directory: {why}")))?;
+    Ok(folder
+        .join("fixture")
+        .join(format!("{}.{}", safe(line), safe(station))))
+}
+
+/// The text, for messages that say where in it.
+struct Page<'a> {
+    file: &'a Path,
+    text: &'a str,
+}
+
+impl Page<'_> {
+    /// `fixture.toml:7: `sha256`: …`
+    fn error(&self, span: Option<Range<usize>>, why: &str) -> Error {
+        let start = span.map_or(0, |span| span.start);
+        let before = self.text.get(..start).unwrap_or_default();
+        let number = before.matches('\n').count() + 1;
+        let line = self.text.lines().nth(number - 1).unwrap_or_default();
+        let key = line
+            .split_once('=')
+            .map_or(line, |(key, _)| key)
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .trim();
+        Error::new(
+            Kind::Usage,
+            format!("{}:{number}: `{key}`: {}", self.file.display(), why.trim_end()),
+        )
+    }
+
+    fn named(&self, name: Spanned<String>) -> Result<String, Error> {
+        let (span, name) = (name.span(), name.into_inner());
+        // A slot's name stands in the lines of scanned labels, between blanks.
+        let bad =
+            name.is_empty() || name.len() > 64 || name.chars().any(|c| c.is_whitespace() || c.is_control());
+        match bad {
+            true => Err(self.error(
+                Some(span),
+                "a name of 1 to 64 characters without blanks is needed",
+            )),
+            false => Ok(name),
+        }
+    }
+
+    fn limits(&self, limits: Option<Spanned<Limits>>) -> Result<Limits, Error> {
+        let Some(limits) = limits else {
+            return Ok(Limits::default());
+        };
+        let (span, limits) = (limits.span(), limits.into_inner());
+        let wrong = [
+            (limits.parallel == Some(0), "`parallel` must be at least 1"),
+            (limits.retries > MOST_RETRIES, "`retries` must be at most 10"),
+            (
+                !(1..=3600).contains(&limits.return_seconds),
+                "`return_seconds` must be 1 to 3600",
+            ),
+            (
+                !(60..=86_400).contains(&limits.silent_seconds),
+                "`silent_seconds` must be 60 to 86400",
+            ),
+            (
+                !(1..=3600).contains(&limits.hook_seconds),
+                "`hook_seconds` must be 1 to 3600",
+            ),
+        ];
+        let longest = limits.hook_seconds.max(limits.return_seconds);
+        let waits = (
+            longest >= limits.silent_seconds,
+            "`silent_seconds` must be more than `hook_seconds` and `return_seconds`",
+        );
+        match wrong.iter().chain([&waits]).find(|(is_wrong, _)| *is_wrong) {
+            Some((_, why)) => Err(self.error(Some(span), why)),
+            None => Ok(limits),
+        }
+    }
+
+    fn hooks(&self, hooks: Option<Spanned<Hooks>>) -> Result<Hooks, Error> {
+        let Some(hooks) = hooks else {
+            return Ok(Hooks::default());
+        };
+        let (span, hooks) = (hooks.span(), hooks.into_inner());
+        let empty = |command: &Option<Vec<String>>| command.as_ref().is_some_and(Vec::is_empty);
+        match empty(&hooks.before) || empty(&hooks.after) {
+            true => Err(self.error(Some(span), "a hook needs a program")),
+            false => Ok(hooks),
+        }
+    }
+
+    fn products(&self, texts: Vec<ProductText>, folder: &Path) -> Result<Vec<Product>, Error> {
+        let mut products: Vec<Product> = Vec::new();
+        for text in texts {
+            let (span, code) = (text.ordering_code.span(), text.ordering_code.into_inner());
+            if products
+                .iter()
+                .any(|other| other.ordering_code.same_submodel(&code))
+            {
+                return Err(self.error(Some(span), "this submodel has a product already"));
+            }
+            let (span, sha256) = (text.sha256.span(), text.sha256.into_inner().to_ascii_lowercase());
+            if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(self.error(
+                    Some(span),
+                    "64 hexadecimal digits are needed; `qpyflash inspect` shows them",
+                ));
+            }
+            products.push(Product {
+                ordering_code: code,
+                file: folder.join(text.file),
+                sha256,
+                built_for: text.built_for,
+            });
+        }
+        Ok(products)
+    }
+
+    fn slots(&self, texts: Vec<SlotText>) -> Result<Vec<Slot>, Error> {
+        let mut slots: Vec<Slot> = Vec::new();
+        for text in texts {
+            let span = text.name.span();
+            let name = self.named(text.name)?;
+            if slots.iter().any(|other| other.name == name) {
+                return Err(self.error(Some(span), "another slot has this name"));
+            }
+            let (where_, place) = match (text.path, text.port) {
+                (Some(path), None) => (path.span(), Place::Path(path.into_inner())),
+                (None, Some(port)) => (port.span(), Place::Port(port.into_inner())),
+                _ => return Err(self.error(Some(span), "a slot needs either `path` or `port`")),
+            };
+            if slots.iter().any(|other| other.place == place) {
+                return Err(self.error(Some(where_), "another slot has this place"));
+            }
+            slots.push(Slot {
+                name,
+                place,
+                ordering_code: text.ordering_code,
+                baud: text.baud.unwrap_or(115_200),
+            });
+        }
+        Ok(slots)
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

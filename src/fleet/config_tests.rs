@@ -1,0 +1,85 @@
+//! Stations as they are read, and what is said of one that is wrong.
+
+use super::*;
+
+const GOOD: &str = r#"
+line = "L1"
+station = "S1"
+state = "state"
+[limits]
+retries = 2
+[[product]]
+ordering_code = "EC600N_CNLA"
+file = "fw.zip"
+sha256 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+[[slot]]
+name = "A1"
+path = "1-4.2"
+[[slot]]
+name = "A2"
+port = "/dev/ttyUSB0"
+ordering_code = "EC600NCNLA"
+"#;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("line/fixture.toml"), text).map_err(|error| {
+        assert_eq!(error.kind, Kind::Usage);
+        error.message
+    })
+}
+
+#[test]
+fn reads_a_station() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.state, Path::new("line/state"));
+    assert_eq!(config.limits.retries, 2);
+    assert_eq!(config.limits.hook_seconds, Limits::default().hook_seconds);
+    assert_eq!(config.products[0].file, Path::new("line/fw.zip"));
+    assert_eq!(config.products[0].sha256, "a".repeat(64));
+    assert_eq!(config.slots[0].place.path().unwrap().to_string(), "1-4.2");
+    assert_eq!(config.slots[1].place.port(), Some("/dev/ttyUSB0"));
+}
+
+#[test]
+fn says_line_and_key_of_what_is_wrong() {
+    let cases = [
+        (
+            "station = \"S1\"",
+            "statoin = \"S1\"",
+            ":3: `statoin`: unknown field",
+        ),
+        (
+            "retries = 2",
+            "retries = 11",
+            ":5: `[limits]`: `retries` must be at most 10",
+        ),
+        ("retries = 2", "retries = \"two\"", ":6: `retries`: invalid type"),
+        ("retries = 2", "silent_seconds = 5", "`silent_seconds` must be"),
+        ("EC600N_CNLA", "EC600N", ":8: `ordering_code`:"),
+        ("AAAA\"", "AAA\"", ":10: `sha256`: 64 hexadecimal digits"),
+        (
+            "\"1-4.2\"",
+            "\"usb4\"",
+            ":13: `path`: `usb4` is not a USB topology path",
+        ),
+        ("\"A2\"", "\"A1\"", ":15: `name`: another slot has this name"),
+        ("\"A2\"", "\"A 2\"", ":15: `name`: a name of"),
+        (
+            "port = \"/dev/ttyUSB0\"",
+            "path = \"1-4.2\"",
+            ":16: `path`: another slot has this place",
+        ),
+        (
+            "port = \"/dev/ttyUSB0\"",
+            "baud = 9600",
+            ":15: `name`: a slot needs either",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let message = parse(&GOOD.replace(from, to)).unwrap_err();
+        assert!(
+            message.starts_with("line/fixture.toml:") && message.contains(expected),
+            "{to}: {message}"
+        );
+    }
+}

@@ -1,0 +1,398 @@
+//! The record of a station: what was done to which module, kept so that nothing can be lost.
+//!
+//! An attempt stands in the record before the first byte goes to the module, and each phase before it begins. After a
+//! `kill -9` or a power cut the database opens, and an attempt without an end is one that was interrupted.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use qpyflash_protocols::Phase;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
+
+use super::label::Label;
+use super::schema;
+use crate::error::{Error, Kind};
+use crate::firmware::Package;
+use crate::flash::Outcome;
+use crate::identity::Identity;
+
+/// How long another reader or writer of the database is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The record, open for writing; one at a time.
+#[derive(Debug)]
+pub struct Journal {
+    connection: Connection,
+    file: PathBuf,
+    /// Held as long as the record is open for writing.
+    _lock: File,
+}
+
+/// Names a run in the record.
+pub type RunId = i64;
+/// Names an attempt in the record.
+pub type AttemptId = i64;
+
+/// What is known of an attempt before it begins.
+#[derive(Debug)]
+pub struct Beginning<'a> {
+    /// Its run.
+    pub run: RunId,
+    /// The slot.
+    pub slot: &'a str,
+    /// Which attempt of the run in this slot, from 1.
+    pub number: u32,
+    /// What is expected in the slot; nothing when that was refused.
+    pub label: Option<&'a Label>,
+    /// What is to be written.
+    pub package: Option<&'a Package>,
+}
+
+/// The file of the record in a station's state directory.
+pub fn file_in(state: &Path) -> PathBuf {
+    state.join("journal.sqlite3")
+}
+
+/// Is a program at work on the station right now?
+pub fn is_at_work(state: &Path) -> bool {
+    let lock = File::open(state.join("journal.lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+impl Journal {
+    /// Opens the record in `state`, makes it if there is none, and marks what a dead program has left open.
+    ///
+    /// # Errors
+    /// [`Kind::LinkBusy`] when another program is at work on this station; [`Kind::JournalFailed`].
+    pub fn open(state: &Path) -> Result<Self, Error> {
+        let file = file_in(state);
+        let failed = |why: String| failure(&file, &why);
+        std::fs::create_dir_all(state).map_err(|why| failed(why.to_string()))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(state.join("journal.lock"))
+            .map_err(|why| failed(why.to_string()))?;
+        lock.try_lock().map_err(|why| match why {
+            std::fs::TryLockError::WouldBlock => {
+                let text = format!(
+                    "another qpyflash is at work on the station of `{}`",
+                    state.display()
+                );
+                Error::new(Kind::LinkBusy, text)
+            }
+            std::fs::TryLockError::Error(why) => failed(why.to_string()),
+        })?;
+        let mut connection = Connection::open(&file).map_err(|why| failed(why.to_string()))?;
+        prepare(&mut connection).map_err(failed)?;
+        let journal = Journal {
+            connection,
+            file: file.clone(),
+            _lock: lock,
+        };
+        journal.close_what_was_left()?;
+        Ok(journal)
+    }
+
+    /// Nobody else is at work: attempts without an end have been interrupted.
+    fn close_what_was_left(&self) -> Result<(), Error> {
+        self.change(
+            "UPDATE attempt SET verdict = 'interrupted', error_code = 'interrupted', error = 'the program ended in \
+             the middle of the attempt' WHERE ended IS NULL AND verdict IS NULL",
+            [],
+        )
+    }
+
+    /// A run begins.
+    ///
+    /// # Errors
+    /// [`Kind::JournalFailed`].
+    pub fn begin_run(
+        &self,
+        line: &str,
+        station: &str,
+        operator: Option<&str>,
+        configuration: &str,
+    ) -> Result<RunId, Error> {
+        self.change(
+            "INSERT INTO run (began, line, station, operator, tool_version, configuration) VALUES (?, ?, ?, ?, ?, ?)",
+            params![now(), line, station, operator, env!("CARGO_PKG_VERSION"), configuration],
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// A run ends.
+    ///
+    /// # Errors
+    /// [`Kind::JournalFailed`].
+    pub fn end_run(&self, run: RunId) -> Result<(), Error> {
+        self.change("UPDATE run SET ended = ? WHERE id = ?", params![now(), run])
+    }
+
+    /// An attempt begins. When this returns, that is on the disk.
+    ///
+    /// # Errors
+    /// [`Kind::JournalFailed`]; the module must then be left alone.
+    pub fn begin_attempt(&self, beginning: &Beginning<'_>) -> Result<AttemptId, Error> {
+        let label = beginning.label;
+        let origin = beginning
+            .package
+            .map(|package| json!(package.origin()).to_string());
+        self.change(
+            "INSERT INTO attempt (run, slot, number, began, label_oc, label_imei, label_sn, package_sha256, \
+             package_origin, imei) VALUES (?, ?, ?, ?, ?, ?6, ?, ?, ?, ?6)",
+            params![
+                beginning.run,
+                beginning.slot,
+                beginning.number,
+                now(),
+                label.map(|label| label.ordering_code.to_string()),
+                label.and_then(|label| label.imei.clone()),
+                label.and_then(|label| label.serial_number.clone()),
+                beginning.package.map(Package::sha256),
+                origin,
+            ],
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// A phase begins.
+    ///
+    /// # Errors
+    /// [`Kind::JournalFailed`].
+    pub fn phase(&self, attempt: AttemptId, phase: Phase) -> Result<(), Error> {
+        self.change(
+            "INSERT INTO phase (attempt, number, phase, began) \
+             SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM phase WHERE attempt = ?1",
+            params![attempt, word(&json!(phase)), now()],
+        )
+    }
+
+    /// The module has said what it is.
+    ///
+    /// # Errors
+    /// [`Kind::JournalFailed`].
+    pub fn identified(&self, attempt: AttemptId, identity: &Identity) -> Result<(), Error> {
+        let imei = identity.imei.as_ref().filter(|_| !identity.has_default_imei());
+        self.change(
+            "UPDATE attempt SET before = ?, imei = coalesce(?, imei) WHERE id = ?",
+            params![json!(identity).to_string(), imei, attempt],
+        )
+    }
+
+    /// An attempt ends. One that has ended already stays as it is.
+    ///
+    /// # Errors
+    /// [`Kind::JournalFailed`].
+    pub fn end_attempt(&self, attempt: AttemptId, outcome: &Outcome, flags: &[String]) -> Result<(), Error> {
+        let before = outcome.before.as_ref();
+        let error = outcome.error.as_ref();
+        let result = self.connection.unchecked_transaction().and_then(|transaction| {
+            for (number, time) in (1_i64..).zip(&outcome.phases) {
+                let of_phase = "UPDATE phase SET seconds = ? WHERE attempt = ? AND number = ?";
+                transaction.execute(of_phase, params![time.seconds, attempt, number])?;
+            }
+            transaction.execute(
+                "UPDATE attempt SET ended = ?, seconds = ?, place = ?, ordering_code = ?, imei = coalesce(?, imei), \
+                 before = coalesce(?, before), after = ?, bytes = ?, verdict = ?, exit_code = ?, error_code = ?, error = ?, written = ?, \
+                 flags = ? WHERE id = ? AND ended IS NULL",
+                params![
+                    now(),
+                    outcome.seconds,
+                    outcome.module,
+                    outcome.ordering_code,
+                    imei(outcome),
+                    before.map(|identity| json!(identity).to_string()),
+                    outcome.after.as_ref().map(|identity| json!(identity).to_string()),
+                    i64::try_from(outcome.bytes).unwrap_or(i64::MAX),
+                    word(&json!(outcome.verdict)),
+                    outcome.exit_code,
+                    error.map(|error| error.code),
+                    error.map(|error| error.message.clone()),
+                    json!(outcome.written).to_string(),
+                    json!(flags).to_string(),
+                    attempt,
+                ],
+            )?;
+            transaction.commit()
+        });
+        result.map_err(|why| failure(&self.file, &why.to_string()))
+    }
+
+    /// What is strange about a module of this IMEI: it has been here before.
+    ///
+    /// # Errors
+    /// [`Kind::JournalFailed`].
+    pub fn flags(&self, attempt: AttemptId, imei: &str, package_sha256: &str) -> Result<Vec<String>, Error> {
+        let find = |condition: &str, wanted: &dyn rusqlite::ToSql| {
+            let query = format!(
+                "SELECT other.slot || '` at ' || other.began FROM attempt other, attempt this \
+                 WHERE this.id = ?1 AND other.id != this.id AND other.imei = ?2 \
+                 AND NOT (other.run = this.run AND other.slot = this.slot) AND {condition} \
+                 ORDER BY other.id DESC LIMIT 1"
+            );
+            self.connection
+                .query_row(&query, params![attempt, imei, wanted], |row| {
+                    row.get::<_, String>(0)
+                })
+                .optional()
+                .map_err(|why| failure(&self.file, &why.to_string()))
+        };
+        let twice = find(
+            "(other.exit_code = 0 OR other.run = this.run) AND ?3 = ?3",
+            &package_sha256,
+        )?;
+        let today = "date(other.began, 'localtime') = date(this.began, 'localtime')";
+        let wrote = "json_extract(other.written, '$.state') IN ('partial', 'complete')";
+        let other = find(
+            &format!("other.package_sha256 != ?3 AND {today} AND {wrote}"),
+            &package_sha256,
+        )?;
+        let twice = twice.map(|seen| format!("IMEI {imei} was flashed before: slot `{seen}"));
+        let other =
+            other.map(|seen| format!("IMEI {imei} was written with another package today: slot `{seen}"));
+        Ok(twice.into_iter().chain(other).collect())
+    }
+
+    fn change(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), Error> {
+        self.connection
+            .execute(sql, values)
+            .map(drop)
+            .map_err(|why| failure(&self.file, &why.to_string()))
+    }
+}
+
+/// The IMEI of the module an outcome is about, unless it is a default of firmware images.
+pub(super) fn imei(outcome: &Outcome) -> Option<String> {
+    [&outcome.before, &outcome.after]
+        .into_iter()
+        .flatten()
+        .filter(|identity| !identity.has_default_imei())
+        .find_map(|identity| identity.imei.clone())
+}
+
+fn prepare(connection: &mut Connection) -> Result<(), String> {
+    let words = |why: rusqlite::Error| why.to_string();
+    connection.busy_timeout(PATIENCE).map_err(words)?;
+    connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .map_err(words)?;
+    connection
+        .pragma_update(None, "synchronous", "FULL")
+        .map_err(words)?;
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .map_err(words)?;
+    schema::migrate(connection)
+}
+
+pub(super) fn failure(file: &Path, why: &str) -> Error {
+    Error::new(
+        Kind::JournalFailed,
+        format!("the record `{}` cannot be kept or read: {why}", file.display()),
+    )
+}
+
+/// The name that a unit variant is written as.
+fn word(value: &serde_json::Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn now() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Source;
+
+    fn attempt(journal: &Journal, run: RunId, slot: &str) -> AttemptId {
+        let beginning = Beginning {
+            run,
+            slot,
+            number: 1,
+            label: None,
+            package: None,
+        };
+        journal.begin_attempt(&beginning).unwrap()
+    }
+
+    fn passed(imei: &str) -> Outcome {
+        let mut outcome = Outcome::of_bug("none");
+        outcome.exit_code = 0;
+        outcome.written = crate::Written::Complete;
+        outcome.before = Some(Identity::unknown(Source::At));
+        outcome.before.as_mut().unwrap().imei = Some(imei.into());
+        outcome
+    }
+
+    fn verdict(journal: &Journal, attempt: AttemptId) -> Option<String> {
+        let query = "SELECT verdict FROM attempt WHERE id = ?";
+        journal
+            .connection
+            .query_row(query, [attempt], |row| row.get(0))
+            .unwrap()
+    }
+
+    #[test]
+    fn what_a_dead_program_has_left_open_was_interrupted() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        assert!(is_at_work(folder.path()));
+        assert_eq!(Journal::open(folder.path()).unwrap_err().kind, Kind::LinkBusy);
+        let run = journal.begin_run("L", "S", None, "").unwrap();
+        let (left, ended) = (attempt(&journal, run, "A"), attempt(&journal, run, "B"));
+        journal.phase(left, Phase::Write).unwrap();
+        journal.end_attempt(ended, &passed("1"), &[]).unwrap();
+        drop(journal);
+        assert!(!is_at_work(folder.path()));
+        let journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(verdict(&journal, left).as_deref(), Some("interrupted"));
+        assert_eq!(verdict(&journal, ended).as_deref(), Some("failed"));
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Journal::open(folder.path()).unwrap());
+        let connection = Connection::open(file_in(folder.path())).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(connection);
+        let error = Journal::open(folder.path()).unwrap_err();
+        assert_eq!(error.kind, Kind::JournalFailed);
+        assert!(error.message.contains("version 99"), "{error}");
+    }
+
+    #[test]
+    fn a_module_that_has_been_here_before_is_flagged() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let run = journal.begin_run("L", "S", None, "").unwrap();
+        let first = attempt(&journal, run, "A");
+        journal
+            .change("UPDATE attempt SET package_sha256 = 'one' WHERE id = ?", [first])
+            .unwrap();
+        journal.end_attempt(first, &passed("1"), &[]).unwrap();
+        let again = attempt(&journal, run, "A");
+        assert_eq!(journal.flags(again, "1", "two").unwrap(), Vec::<String>::new());
+        let elsewhere = attempt(&journal, run, "B");
+        let flags = journal.flags(elsewhere, "1", "two").unwrap();
+        assert_eq!(flags.len(), 2, "{flags:?}");
+        assert!(
+            flags[0].starts_with("IMEI 1 was flashed before: slot `A` at 20"),
+            "{flags:?}"
+        );
+        assert!(flags[1].contains("another package today"), "{flags:?}");
+        assert_eq!(journal.flags(elsewhere, "1", "one").unwrap().len(), 1);
+        assert_eq!(
+            journal.flags(elsewhere, "2", "two").unwrap(),
+            Vec::<String>::new()
+        );
+    }
+}
