@@ -1,8 +1,8 @@
 //! The shipped udev rules are those that the table of ids makes, and say of each id what the table says.
 
-use qpyflash::module::Mode;
 use qpyflash::module::udev::{Choice, rules};
 use qpyflash::module::usb_ids::TABLE;
+use qpyflash::module::{Mode, usb_page};
 
 const SHIPPED: &str = include_str!("../udev/70-qpyflash.rules");
 
@@ -17,6 +17,13 @@ fn device_rules() -> impl Iterator<Item = &'static str> {
 fn the_shipped_file_is_what_the_table_makes() {
     // After a change of the table: `cargo run -- udev > udev/70-qpyflash.rules`.
     assert_eq!(SHIPPED, rules(Choice::default()));
+}
+
+#[test]
+fn the_page_of_ids_is_what_the_table_makes() {
+    let page = include_str!("../udev/README.md");
+    // After a change of the table, this is what the page must become.
+    assert!(page == usb_page(), "{}", usb_page());
 }
 
 #[test]

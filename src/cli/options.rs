@@ -153,7 +153,7 @@ pub struct Claims {
     pub before: Before,
     /// Wait for a module in download mode to appear, 60 s unless told: `--wait=120`
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
-    #[arg(conflicts_with = "before", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(conflicts_with = "before", value_parser = seconds)]
     pub wait: Option<u64>,
 }
 
@@ -172,6 +172,14 @@ pub struct Keeping {
     /// Send in small writes with a pause between them, as `64B/1ms`, through ports that lose large ones (Eigencomm)
     #[arg(long, value_name = "BYTES/PAUSE", value_parser = pacing, env = "QPYFLASH_PACING")]
     pub pacing: Option<(usize, Duration)>,
+}
+
+/// `60` or `60s`.
+fn seconds(text: &str) -> Result<u64, String> {
+    match text.strip_suffix('s').unwrap_or(text).parse() {
+        Ok(seconds) if (1..=3600).contains(&seconds) => Ok(seconds),
+        _ => Err("seconds from 1 to 3600, like 60 or 60s".into()),
+    }
 }
 
 /// Small writes, as `64B/1ms`.

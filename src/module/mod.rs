@@ -14,6 +14,7 @@ mod topology;
 pub mod udev;
 pub mod usb_ids;
 mod usb_list;
+mod usb_page;
 mod virtual_bus;
 
 pub use attached::{Attached, Interface, Port, Unbound, attached, survey};
@@ -30,4 +31,5 @@ pub(crate) use sysfs::device as sysfs_device;
 pub use topology::TopologyPath;
 pub use usb_ids::Mode;
 pub use usb_list::{Bus, Speed, UsbEntry, UsbInterface};
+pub use usb_page::usb_page;
 pub use virtual_bus::name as virtual_bus_name;

@@ -232,7 +232,7 @@ fn every_way_into_download_mode_is_tried_and_the_last_one_is_told() {
     assert!(hints.contains("USB_BOOT") && hints.contains("--wait"), "{hints}");
     assert_eq!(module.mode(), Mode::Run);
 
-    let line = format!("write fw.zip --jsonl --backup-dir kept --wait=20 --oc {CODE}");
+    let line = format!("write fw.zip --jsonl --backup-dir kept --wait=20s --oc {CODE}");
     let mut waiting = bench.say(&line).start();
     waiting.wait_for_phase("find");
     module.set_boot_pin(true);
