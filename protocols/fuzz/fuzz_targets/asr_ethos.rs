@@ -9,7 +9,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use qpyflash_protocols::asr::ethos::{Kind, LARGEST_FRAME, packet};
 use qpyflash_protocols::asr::smux::{Decoder, encode};
-use qpyflash_protocols::asr::{Options, Plan, write};
+use qpyflash_protocols::asr::{Options, Plan, fip, write};
 use qpyflash_protocols::{Progress, Wire, WireError, Written};
 
 /// The preamble for ten seconds, and each packet four times for twelve.
@@ -111,10 +111,21 @@ impl Wire for Module<'_> {
     fn report(&mut self, _: Progress<'_>) {}
 }
 
+/// A helper that passes the checks.
+fn helper() -> Vec<u8> {
+    let mut bytes = [&fip::MAGIC[..], &[0x78, 0x56, 0x34, 0x12], &[0; 8], &[0x5F; 16]].concat();
+    [96u64, 4, 0, 0, 0, 100, 0, 0]
+        .iter()
+        .for_each(|field| bytes.extend(field.to_le_bytes()));
+    bytes.extend(b"code");
+    bytes
+}
+
 static PLAN: LazyLock<Plan> = LazyLock::new(|| {
-    let json =
-        br#"[{"command":"require","name":"product","value":"arom"},{"command":"erase","partition":"a"}]"#;
-    Plan::from_download_json(json, &mut |_| None).expect("a good package")
+    let json = br#"[{"command":"require","name":"product","value":"arom"},{"command":"call","image":"helper"},
+        {"command":"erase","partition":"a"}]"#;
+    let mut member = |_: &str| Some(helper().into());
+    Plan::from_download_json(json, &mut member).expect("a good package")
 });
 
 fuzz_target!(|input: (&[u8], u8, Vec<Turn>)| {
