@@ -143,7 +143,8 @@ impl fmt::Display for Phase {
 pub enum Progress<'a> {
     /// A phase begins; the one before it has ended.
     Phase(Phase),
-    /// `done` of `total` bytes of `image` have been acknowledged by the module.
+    /// `done` of `total` bytes of `image` have been acknowledged by the module; while it is verified, have been read
+    /// back.
     Bytes {
         /// Name of the image.
         image: &'a str,

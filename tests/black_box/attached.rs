@@ -250,11 +250,10 @@ fn watching_tells_what_comes_and_goes_until_somebody_stops_it() {
 fn watching_has_a_line_for_each_change_and_no_single_object() {
     let bench = Bench::new();
     let module = bench.attach(AsrModule::builder(OLD));
-    let watching = bench.say("list --watch").start();
-    std::thread::sleep(Duration::from_millis(500));
+    let mut watching = bench.say("list --watch").start();
+    watching.wait_for_line(|line| line.starts_with('+'));
     module.detach();
-    module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    watching.wait_for_line(|line| line.starts_with('-'));
     watching.interrupt();
     let ended = watching.end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");

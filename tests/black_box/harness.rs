@@ -163,6 +163,16 @@ impl Running {
         panic!("ended without the event\n{}", self.stdout.join("\n"));
     }
 
+    /// Waits for a line of what is meant for people.
+    pub fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool) {
+        while let Some(line) = self.line() {
+            if wanted(line) {
+                return;
+            }
+        }
+        panic!("ended without the line\n{}", self.stdout.join("\n"));
+    }
+
     /// Waits until a phase has begun.
     pub fn wait_for_phase(&mut self, phase: &str) {
         self.wait_for(|event| event["kind"] == "phase_started" && event["phase"] == phase);
