@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use qpyflash_virtual::{AsrModule, Mode, Role, UnisocChip, UnisocModule};
 use serde_json::{Value, json};
