@@ -57,7 +57,7 @@ impl Story<'_> {
                 "power-cycle the module, then ask it with `qpyflash identify`".into()
             }
             (Written::Nothing | Written::HelpersOnly, job) => format!(
-                "power-cycle the module: it starts its old firmware; if it shows up in download mode, {} with {again}",
+                "power-cycle the module: it starts its old firmware; if it shows up in download mode, run `{}` again with {again}",
                 job.words()
             ),
             (Written::Partial { .. }, Job::RestoreNv) => format!(

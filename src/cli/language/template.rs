@@ -1,0 +1,107 @@
+//! Sentences with holes, and the ways in which a sentence fills them.
+
+use std::borrow::Cow;
+
+/// Ways in which one sentence may fill one template that are looked at.
+const MOST_READINGS: usize = 64;
+
+/// A sentence with holes: ``no answer to `{sent}` within {seconds} s``. Holes without a name are numbered from 1.
+#[derive(Debug)]
+pub struct Template {
+    /// The text around the holes: one more than there are holes.
+    literals: Vec<&'static str>,
+    holes: Vec<String>,
+}
+
+impl Template {
+    pub fn parse(text: &'static str) -> Template {
+        let (mut literals, mut holes, mut unnamed, mut rest) = (Vec::new(), Vec::new(), 0, text);
+        while let Some((before, name, after)) = next_hole(rest) {
+            if name.is_empty() {
+                unnamed += 1;
+            }
+            literals.push(before);
+            holes.push(match name {
+                "" => unnamed.to_string(),
+                name => name.to_owned(),
+            });
+            rest = after;
+        }
+        literals.push(rest);
+        Template { literals, holes }
+    }
+
+    pub fn holes(&self) -> &[String] {
+        &self.holes
+    }
+
+    /// The text without the names of its holes: what makes a template.
+    pub fn shape(&self) -> String {
+        self.literals.join("{}")
+    }
+
+    /// Letters that a sentence must share with this template.
+    pub fn letters(&self) -> usize {
+        let letters = |literal: &&str| literal.chars().filter(|c| c.is_alphabetic()).count();
+        self.literals.iter().map(letters).sum()
+    }
+
+    /// Whether what fills a hole is never a sentence: it stands between back-ticks, or its name begins with `=`.
+    pub fn is_value(&self, hole: usize) -> bool {
+        self.holes[hole].starts_with('=') || !is_closed(&self.literals[..=hole].concat())
+    }
+
+    /// The ways in which `text` fills the holes, those with the shortest first values first.
+    pub fn readings<'t>(&self, text: &'t str) -> Vec<Vec<&'t str>> {
+        let mut found = Vec::new();
+        match text.strip_prefix(self.literals[0]) {
+            Some("") if self.holes.is_empty() => found.push(Vec::new()),
+            Some(rest) if !self.holes.is_empty() => self.read(rest, &mut Vec::new(), &mut found),
+            _ => {}
+        }
+        found
+    }
+
+    fn read<'t>(&self, rest: &'t str, values: &mut Vec<&'t str>, found: &mut Vec<Vec<&'t str>>) {
+        let literal = self.literals[values.len() + 1];
+        if values.len() + 1 == self.holes.len() {
+            if let Some(value) = rest.strip_suffix(literal).filter(|value| is_closed(value)) {
+                found.push([values.as_slice(), &[value]].concat());
+            }
+            return;
+        }
+        for (at, _) in rest.match_indices(literal) {
+            if is_closed(&rest[..at]) && found.len() < MOST_READINGS {
+                values.push(&rest[..at]);
+                self.read(&rest[at + literal.len()..], values, found);
+                values.pop();
+            }
+        }
+    }
+
+    /// The sentence with its holes filled; `None` when a value has no name here.
+    pub fn fill(&self, names: &[String], values: &[Cow<'_, str>]) -> String {
+        let mut text = String::new();
+        for (index, literal) in self.literals.iter().enumerate() {
+            text += literal;
+            let hole = self.holes.get(index);
+            let place = hole.and_then(|hole| names.iter().position(|name| name == hole));
+            text += place
+                .and_then(|place| values.get(place))
+                .map_or("", |value| value);
+        }
+        text
+    }
+}
+
+/// Text before the next hole, the hole's name without its format, and what follows.
+fn next_hole(text: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
+    let (before, rest) = text.split_once('{')?;
+    let (hole, after) = rest.split_once('}')?;
+    Some((before, hole.split(':').next().unwrap_or_default(), after))
+}
+
+/// Every back-tick that is opened is closed.
+fn is_closed(text: &str) -> bool {
+    text.matches('`').count() % 2 == 0
+}
