@@ -1,6 +1,7 @@
 //! The catalogue: English sentences and what they are in another language.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -65,40 +66,91 @@ impl Catalogue {
     /// A sentence that is in the catalogue. What fills its holes is a sentence, too, where the catalogue knows it, and
     /// otherwise stays as it is, like everything between back-ticks.
     pub fn sentence(&self, text: &str) -> Option<String> {
+        let found = self.find(text, &mut HashMap::new())?;
+        Some(found.text)
+    }
+
+    /// Whether every word of a sentence is translated.
+    #[cfg(test)]
+    pub fn knows(&self, text: &str) -> bool {
+        let found = self.find(text, &mut HashMap::new());
+        found.is_some_and(|found| found.is_whole)
+    }
+
+    fn find<'t>(&self, text: &'t str, met: &mut HashMap<&'t str, Option<Found>>) -> Option<Found> {
         if !text.contains(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
-        let mut half_known = None;
-        for entry in &self.entries {
+        if let Some(found) = met.get(text) {
+            return found.clone();
+        }
+        let found = self.joined(text, met).or_else(|| self.single(text, met));
+        met.insert(text, found.clone());
+        found
+    }
+
+    /// Two sentences that punctuation joins, when both are known: `doing: cause`.
+    fn joined<'t>(&self, text: &'t str, met: &mut HashMap<&'t str, Option<Found>>) -> Option<Found> {
+        for entry in self.entries.iter().rev().take_while(|entry| entry.letters == 0) {
             for reading in entry.english.readings(text) {
-                let values = self.values(entry, &reading);
-                let (mut known, mut unknown) = (entry.letters, 0);
-                for (hole, value) in values.iter().enumerate() {
-                    match value {
-                        Cow::Owned(_) => known += letters(reading[hole]),
-                        Cow::Borrowed(text) if entry.english.is_value(hole) || !has_words(text) => {}
-                        Cow::Borrowed(text) => unknown += letters(text),
+                let mut values = Vec::new();
+                for part in &reading {
+                    match self.find(part, met).filter(|found| found.is_whole) {
+                        Some(found) => values.push(Cow::Owned(found.text)),
+                        None => break,
                     }
                 }
-                let sentence = || entry.other.fill(entry.english.holes(), &values);
-                if unknown == 0 && known > 0 {
-                    return Some(sentence());
-                }
-                if half_known.is_none() && (entry.letters >= A_SENTENCE || known > unknown) {
-                    half_known = Some(sentence());
+                if values.len() == reading.len() {
+                    let text = entry.other.fill(entry.english.holes(), &values);
+                    return Some(Found { text, is_whole: true });
                 }
             }
         }
-        half_known
+        None
     }
 
-    fn values<'t>(&self, entry: &Entry, reading: &[&'t str]) -> Vec<Cow<'t, str>> {
-        let value = |(hole, text): (usize, &&'t str)| match entry.english.is_value(hole) {
-            true => Cow::Borrowed(*text),
-            false => self.sentence(text).map_or(Cow::Borrowed(*text), Cow::Owned),
-        };
-        reading.iter().enumerate().map(value).collect()
+    /// The template that leaves no word untranslated; failing that, the first that is surely the right one.
+    fn single<'t>(&self, text: &'t str, met: &mut HashMap<&'t str, Option<Found>>) -> Option<Found> {
+        let mut partly = None;
+        for entry in &self.entries {
+            for reading in entry.english.readings(text) {
+                let (mut known, mut unknown, mut values) = (entry.letters, 0, Vec::new());
+                for (hole, part) in reading.iter().enumerate() {
+                    let found = match entry.english.is_value(hole) {
+                        true => None,
+                        false => self.find(part, met),
+                    };
+                    match &found {
+                        Some(found) if found.is_whole => known += letters(part),
+                        None if entry.english.is_value(hole) || !has_words(part) => {}
+                        _ => unknown += letters(part),
+                    }
+                    values.push(found.map_or(Cow::Borrowed(*part), |found| Cow::Owned(found.text)));
+                }
+                let text = || entry.other.fill(entry.english.holes(), &values);
+                if unknown == 0 && known > 0 {
+                    return Some(Found {
+                        text: text(),
+                        is_whole: true,
+                    });
+                }
+                if partly.is_none() && (entry.letters >= A_SENTENCE || known > unknown) {
+                    partly = Some(Found {
+                        text: text(),
+                        is_whole: false,
+                    });
+                }
+            }
+        }
+        partly
     }
+}
+
+/// A translation, and whether it leaves nothing untranslated.
+#[derive(Debug, Clone)]
+struct Found {
+    text: String,
+    is_whole: bool,
 }
 
 fn letters(text: &str) -> usize {

@@ -31,15 +31,15 @@ const LOCALE: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANG"];
 
 /// The catalogue's files, one for each part of the program.
 const ZH: [&str; 9] = [
-    include_str!("zh/cli.txt"),
     include_str!("zh/help.txt"),
+    include_str!("zh/system.txt"),
+    include_str!("zh/cli.txt"),
     include_str!("zh/firmware.txt"),
     include_str!("zh/gate.txt"),
     include_str!("zh/module.txt"),
     include_str!("zh/flash.txt"),
     include_str!("zh/fleet.txt"),
     include_str!("zh/protocols.txt"),
-    include_str!("zh/system.txt"),
 ];
 
 /// The language of everything that is for a person.

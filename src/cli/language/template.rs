@@ -36,6 +36,7 @@ impl Template {
     }
 
     /// The text without the names of its holes: what makes a template.
+    #[cfg(test)]
     pub fn shape(&self) -> String {
         self.literals.join("{}")
     }
@@ -49,6 +50,12 @@ impl Template {
     /// Whether what fills a hole is never a sentence: it stands between back-ticks, or its name begins with `=`.
     pub fn is_value(&self, hole: usize) -> bool {
         self.holes[hole].starts_with('=') || !is_closed(&self.literals[..=hole].concat())
+    }
+
+    /// Whether text stands between a hole and the next.
+    #[cfg(test)]
+    pub fn is_divided(&self, hole: usize) -> bool {
+        hole + 1 == self.holes.len() || !self.literals[hole + 1].is_empty()
     }
 
     /// The ways in which `text` fills the holes, those with the shortest first values first.

@@ -1,53 +1,50 @@
 //! The catalogue and the sources are held together here.
 
+mod choice;
+mod completeness;
+mod parser;
+mod samples;
 mod sources;
+mod style;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use clap::{Command, CommandFactory};
+use super::catalogue::Catalogue;
+use super::{ZH, zh};
 
-use super::catalogue::{Entry, cells, has_words};
-use super::{help, zh};
-
-/// Every command's help, each text on one line.
-fn helps() -> String {
-    let mut text = String::new();
-    let mut commands = vec![crate::cli::Cli::command().term_width(0)];
-    commands.iter_mut().for_each(Command::build);
-    while let Some(mut command) = commands.pop() {
-        text += &format!("{}\n{}\n", command.render_help(), command.render_long_help());
-        commands.extend(command.get_subcommands().cloned());
-    }
-    text
+/// The texts of the commands and of the parser; what the operating system says; and what the sources say.
+fn parts() -> (Catalogue, Catalogue, Catalogue) {
+    (
+        Catalogue::read(&ZH[..1]),
+        Catalogue::read(&ZH[1..2]),
+        Catalogue::read(&ZH[2..]),
+    )
 }
 
+/// All sentences, side by side in both languages, for a person to read: `target/debug/messages.md`.
 #[test]
-fn dump_help() {
-    let text = helps();
-    let mut seen = BTreeSet::new();
-    for line in text.lines() {
-        for (_, cell) in cells(line) {
-            if has_words(cell) && seen.insert(cell.to_owned()) {
-                println!("{cell}");
-            }
+fn all_messages_are_printed_side_by_side() {
+    let mut page = String::from("# What a person may read\n");
+    let mut file = "";
+    let mut sentences: Vec<&sources::Sentence> = sources::all().iter().collect();
+    sentences.sort_by_key(|one| (&one.file, &one.shape));
+    for sentence in sentences.iter().filter(|one| one.is_for_a_person()) {
+        if sentence.file != file {
+            file = &sentence.file;
+            page += &format!("\n## {file}\n\n");
         }
+        let entry = zh()
+            .entries
+            .iter()
+            .find(|entry| entry.english.shape() == sentence.shape);
+        let other = entry.map_or("missing".into(), |entry| entry.other.shape());
+        page += &format!("- {}\n  {other}\n", sentence.shape);
     }
-}
-
-#[test]
-fn dump() {
-    let known: BTreeSet<String> = zh().entries.iter().map(|e| e.english.shape()).collect();
-    let all = sources::all();
-    for s in &all {
-        if s.has_words() && !s.is_exempt() && !known.contains(&s.shape) {
-            println!("missing {} {}", s.file, s.shape);
-        }
-    }
-    let have: BTreeSet<&str> = all.iter().map(|s| s.shape.as_str()).collect();
-    for k in &known {
-        if !have.contains(k.as_str()) {
-            println!("idle {k}");
-        }
-    }
-    println!("idle {:?}", sources::idle_exemptions(&all));
+    println!("{page}");
+    let program = std::env::current_exe().unwrap();
+    let folder = program
+        .ancestors()
+        .nth(2)
+        .map_or(PathBuf::from("."), PathBuf::from);
+    std::fs::write(folder.join("messages.md"), page).unwrap();
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use regex::Regex;
@@ -66,13 +67,14 @@ pub struct Sentence {
 }
 
 impl Sentence {
-    pub fn is_exempt(&self) -> bool {
-        let begins = |what: &str| self.literal.trim_start().starts_with(what) || self.shape.starts_with(what);
-        EXEMPT.iter().any(|(what, _)| self.file == *what || begins(what))
+    /// Words that no exemption explains.
+    pub fn is_for_a_person(&self) -> bool {
+        self.shape.contains(' ') && has_words(&self.shape.replace("{}", " 0 ")) && !self.is_exempt()
     }
 
-    pub fn has_words(&self) -> bool {
-        self.shape.contains(' ') && has_words(&self.shape.replace("{}", " 0 "))
+    fn is_exempt(&self) -> bool {
+        let begins = |what: &str| self.literal.trim_start().starts_with(what) || self.shape.starts_with(what);
+        EXEMPT.iter().any(|(what, _)| self.file == *what || begins(what))
     }
 }
 
@@ -91,7 +93,12 @@ pub fn idle_exemptions(all: &BTreeSet<Sentence>) -> Vec<&'static str> {
 }
 
 /// All literals of the program, cut into lines and cells.
-pub fn all() -> BTreeSet<Sentence> {
+pub fn all() -> &'static BTreeSet<Sentence> {
+    static ALL: OnceLock<BTreeSet<Sentence>> = OnceLock::new();
+    ALL.get_or_init(read)
+}
+
+fn read() -> BTreeSet<Sentence> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for folder in ["src", "protocols/src"] {

@@ -1,0 +1,82 @@
+//! Nothing is missing from the catalogue, and nothing in it is left over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::template::Template;
+use super::super::zh;
+use super::{parts, sources};
+
+#[test]
+fn every_sentence_of_the_sources_has_its_translation() {
+    let known: BTreeSet<String> = zh().entries.iter().map(|entry| entry.english.shape()).collect();
+    let all = sources::all();
+    let missing: Vec<String> = all
+        .iter()
+        .filter(|sentence| sentence.is_for_a_person() && !known.contains(&sentence.shape))
+        .map(|sentence| format!("{}: {}", sentence.file, sentence.shape))
+        .collect();
+    assert!(all.len() > 2000, "the sources are read: {}", all.len());
+    assert!(
+        missing.is_empty(),
+        "add these to src/cli/language/zh, each with its Chinese line below:\n{}",
+        missing.join("\n")
+    );
+}
+
+#[test]
+fn no_translation_is_left_over_and_no_exemption() {
+    let (_, _, program) = parts();
+    let all = sources::all();
+    let said: BTreeSet<&str> = all.iter().map(|sentence| sentence.shape.as_str()).collect();
+    let idle: Vec<String> = program
+        .entries
+        .iter()
+        .map(|entry| entry.english.shape())
+        .filter(|shape| !said.contains(shape.as_str()))
+        .collect();
+    assert!(
+        idle.is_empty(),
+        "no source says these any more:\n{}",
+        idle.join("\n")
+    );
+    let idle = sources::idle_exemptions(all);
+    assert!(idle.is_empty(), "these exempt nothing: {idle:?}");
+}
+
+#[test]
+fn every_sentence_is_translated_once_and_keeps_its_holes_and_literals() {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in &zh().entries {
+        let (english, other) = (&entry.english, &entry.other);
+        *seen.entry(english.shape()).or_default() += 1;
+        let holes = |template: &Template| template.holes().iter().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(holes(english), holes(other), "{}", english.shape());
+        for hole in (0..english.holes().len()).filter(|hole| !english.is_divided(*hole)) {
+            let place = other
+                .holes()
+                .iter()
+                .position(|name| *name == english.holes()[hole]);
+            let follows = place.is_some_and(|place| {
+                !other.is_divided(place) && other.holes().get(place + 1) == english.holes().get(hole + 1)
+            });
+            assert!(follows, "holes that touch must stay together: {}", other.shape());
+        }
+        assert_eq!(literals(english), literals(other), "{}", english.shape());
+    }
+    let twice: Vec<&String> = seen
+        .iter()
+        .filter(|(_, count)| **count > 1)
+        .map(|(shape, _)| shape)
+        .collect();
+    assert!(twice.is_empty(), "{twice:#?}");
+}
+
+/// What stands between back-ticks and has no hole.
+fn literals(template: &Template) -> BTreeSet<String> {
+    let shape = template.shape();
+    let quoted = shape.split('`').skip(1).step_by(2);
+    quoted
+        .filter(|text| !text.contains("{}"))
+        .map(str::to_owned)
+        .collect()
+}
