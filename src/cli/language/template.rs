@@ -52,10 +52,10 @@ impl Template {
         self.holes[hole].starts_with('=') || !is_closed(&self.literals[..=hole].concat())
     }
 
-    /// Whether text stands between a hole and the next.
+    /// The text between a hole and the next.
     #[cfg(test)]
-    pub fn is_divided(&self, hole: usize) -> bool {
-        hole + 1 == self.holes.len() || !self.literals[hole + 1].is_empty()
+    pub fn after(&self, hole: usize) -> &'static str {
+        self.literals[hole + 1]
     }
 
     /// The ways in which `text` fills the holes, those with the shortest first values first.
