@@ -17,6 +17,7 @@ mod fixture;
 mod harness;
 mod hosts;
 mod interrupts;
+mod language;
 mod matrix;
 mod neighbours;
 mod output;

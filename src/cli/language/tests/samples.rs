@@ -25,8 +25,14 @@ fn every_sentence_finds_its_own_translation_and_keeps_every_value() {
                 _ => family(hole),
             };
             let values: Vec<Cow<'_, str>> = (0..names.len()).map(|hole| Cow::Owned(value(hole))).collect();
-            let (english, expected) = (entry.english.fill(names, &values), entry.other.fill(names, &values));
-            assert!(values.iter().all(|value| expected.contains(&**value)), "{expected}");
+            let (english, expected) = (
+                entry.english.fill(names, &values),
+                entry.other.fill(names, &values),
+            );
+            assert!(
+                values.iter().all(|value| expected.contains(&**value)),
+                "{expected}"
+            );
             let found = zh().sentence(&english).unwrap_or_default();
             if found != expected {
                 wrong.push(format!("{english}\n  wanted: {expected}\n  found:  {found}"));
