@@ -124,7 +124,7 @@ impl Kind {
     /// What to do next where whoever reports the failure knows nothing better.
     pub const fn next_step(self) -> &'static str {
         match self {
-            Kind::Usage => "`--help` behind the command shows what it takes",
+            Kind::Usage => "correct what the message names; `--help` behind the command shows what it takes",
             Kind::PackageUnreadable => "see that the path is right and that this user may read it",
             Kind::PackageCorrupt | Kind::PackageHostile => {
                 "get the package again from where it was published"

@@ -74,7 +74,7 @@ impl Catalogue {
     #[cfg(test)]
     pub fn knows(&self, text: &str) -> bool {
         let found = self.find(text, &mut HashMap::new());
-        found.is_some_and(|found| found.is_whole)
+        found.is_some_and(|found| found.unknown == 0)
     }
 
     fn find<'t>(&self, text: &'t str, met: &mut HashMap<&'t str, Option<Found>>) -> Option<Found> {
@@ -95,14 +95,14 @@ impl Catalogue {
             for reading in entry.english.readings(text) {
                 let mut values = Vec::new();
                 for part in &reading {
-                    match self.find(part, met).filter(|found| found.is_whole) {
+                    match self.find(part, met).filter(|found| found.unknown == 0) {
                         Some(found) => values.push(Cow::Owned(found.text)),
                         None => break,
                     }
                 }
                 if values.len() == reading.len() {
                     let text = entry.other.fill(entry.english.holes(), &values);
-                    return Some(Found { text, is_whole: true });
+                    return Some(Found { text, unknown: 0 });
                 }
             }
         }
@@ -120,25 +120,26 @@ impl Catalogue {
                         true => None,
                         false => self.find(part, met),
                     };
-                    match &found {
-                        Some(found) if found.is_whole => known += letters(part),
-                        None if entry.english.is_value(hole) || !has_words(part) => {}
-                        _ => unknown += letters(part),
+                    let left = match &found {
+                        Some(found) => found.unknown,
+                        None if entry.english.is_value(hole) || !has_words(part) => 0,
+                        None => letters(part),
+                    };
+                    unknown += left;
+                    if found.is_some() {
+                        known += letters(part).saturating_sub(left);
                     }
                     values.push(found.map_or(Cow::Borrowed(*part), |found| Cow::Owned(found.text)));
                 }
-                let text = || entry.other.fill(entry.english.holes(), &values);
+                let found = || Found {
+                    text: entry.other.fill(entry.english.holes(), &values),
+                    unknown,
+                };
                 if unknown == 0 && known > 0 {
-                    return Some(Found {
-                        text: text(),
-                        is_whole: true,
-                    });
+                    return Some(found());
                 }
                 if partly.is_none() && (entry.letters >= A_SENTENCE || known > unknown) {
-                    partly = Some(Found {
-                        text: text(),
-                        is_whole: false,
-                    });
+                    partly = Some(found());
                 }
             }
         }
@@ -146,11 +147,11 @@ impl Catalogue {
     }
 }
 
-/// A translation, and whether it leaves nothing untranslated.
+/// A translation, and how many letters in it are not translated.
 #[derive(Debug, Clone)]
 struct Found {
     text: String,
-    is_whole: bool,
+    unknown: usize,
 }
 
 fn letters(text: &str) -> usize {

@@ -86,19 +86,40 @@ impl Template {
         }
     }
 
-    /// The sentence with its holes filled; `None` when a value has no name here.
+    /// The sentence with its holes filled. A blank stands between Chinese and Latin letters, and none in Chinese.
     pub fn fill(&self, names: &[String], values: &[Cow<'_, str>]) -> String {
         let mut text = String::new();
         for (index, literal) in self.literals.iter().enumerate() {
-            text += literal;
+            append(&mut text, literal);
             let hole = self.holes.get(index);
             let place = hole.and_then(|hole| names.iter().position(|name| name == hole));
-            text += place
-                .and_then(|place| values.get(place))
-                .map_or("", |value| value);
+            append(
+                &mut text,
+                place
+                    .and_then(|place| values.get(place))
+                    .map_or("", |value| value),
+            );
         }
         text
     }
+}
+
+fn append(text: &mut String, more: &str) {
+    let is_chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    let is_latin = |c: char| c.is_ascii_alphanumeric() || c == '`';
+    let first = more.chars().next().unwrap_or(' ');
+    let mut before = text.chars().rev();
+    match (before.next().unwrap_or(' '), before.next().unwrap_or(' ')) {
+        (' ', last) if is_chinese(last) && is_chinese(first) => drop(text.pop()),
+        (last, _) if is_chinese(last) && is_latin(first) || is_latin(last) && is_chinese(first) => {
+            text.push(' ')
+        }
+        _ => {}
+    }
+    text.push_str(match more.strip_prefix(' ') {
+        Some(rest) if text.ends_with(is_chinese) && rest.starts_with(is_chinese) => rest,
+        _ => more,
+    });
 }
 
 /// Text before the next hole, the hole's name without its format, and what follows.

@@ -11,7 +11,8 @@ use super::parts;
 use crate::cli::Cli;
 
 /// Command lines that are refused, each for another reason.
-const REFUSED: [&str; 18] = [
+const REFUSED: [&str; 19] = [
+    "--json",
     "",
     "wirte fw.zip",
     "write",
