@@ -3,19 +3,58 @@
 //! ```toml
 //! line = "L1"
 //! station = "flash-3"
+//! state = "state"                # record and backups; this user's state directory unless told
+//!
+//! [limits]                       # all of them have a default
+//! parallel = 8
+//! retries = 1
+//! empty_seconds = 15             # in a loop: how long a place is empty between two modules
+//!
+//! [link]                         # how modules are talked to, unless a slot says otherwise
+//! baud = 115200                  # run mode and boot ROM, behind a UART
+//! flash_baud = 921600            # once the loader runs, behind a UART
+//! frame = 2048                   # bytes of one frame to the loader (Unisoc)
+//! pacing = "64B/1ms"             # small writes with a pause between them (Eigencomm)
+//!
+//! [scanner]                      # labels come from a scanner on a serial port
+//! port = "/dev/ttyACM0"
+//! baud = 9600
+//!
+//! [hooks]                        # program and arguments, no shell
+//! start = ["hub", "on"]
+//! before = ["mes", "announce"]
+//! after = ["mes", "done"]
+//! end = ["hub", "off"]
 //!
 //! [[product]]
 //! ordering_code = "EC600NCNLA"
 //! file = "QPY_OCPU_V0006_EC600N_CNLA_FW.zip"
 //! sha256 = "…"
+//! built_for = "EC600N_CNLA"      # where the package says so nowhere itself
+//! production = false             # also run the package's production groups
 //!
 //! [[slot]]
 //! name = "A1"
-//! path = "1-4.2"
+//! path = "1-4.2"                 # or `port`, for a UART adapter
 //! ordering_code = "EC600NCNLA"   # left away where the label is scanned
 //! ```
 //!
-//! Relative paths are relative to the file.
+//! Relative paths are relative to the file. A key that is not known is refused.
+//!
+//! What a line cannot ask for: another way into download mode than the module's own (its word about what it is would be
+//! passed over), a module that stays in download mode or is not asked afterwards (it would not be confirmed), kept NV
+//! items or RF data (they are one module's), NV items filled from the package.
+//!
+//! # Hooks
+//!
+//! Each gets one JSON document on stdin, with `schema`, `hook` (its name), `line` and `station`:
+//!
+//! | Hook | When | It fails | The document has also |
+//! |---|---|---|---|
+//! | `start` | once, before the first module | nothing is flashed | `slots`: their names |
+//! | `before` | before a module is asked anything | the module is left alone | `slot`, `ordering_code`, `imei`, `serial_number`, `package_sha256` |
+//! | `after` | after a module, whatever its verdict, also when it was refused | the module has not passed | the same, and `pass`, `outcome` |
+//! | `end` | once, after the last module, whatever `start` has come to | the exit code says so | `exit_code`, and `slots`: `slot`, `passed`, `failed` |
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -24,6 +63,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::label::is_separator;
+use super::tuning::{FlashBaud, Pacing, Tuning};
 use crate::error::{Error, Kind};
 use crate::identity::OrderingCode;
 use crate::module::TopologyPath;
@@ -46,8 +87,10 @@ pub struct Config {
     pub state: PathBuf,
     /// What bounds the work.
     pub limits: Limits,
-    /// Commands before and after a module.
+    /// Commands before and after a module, and the whole run.
     pub hooks: Hooks,
+    /// The scanner of the labels.
+    pub scanner: Option<Scanner>,
     /// Firmware per product.
     pub products: Vec<Product>,
     /// The slots, in the order of the file.
@@ -68,7 +111,13 @@ pub struct Limits {
     pub silent_seconds: u32,
     /// Seconds a hook may take.
     pub hook_seconds: u32,
+    /// In a loop: seconds that a place must have been empty before what comes there is another module.
+    pub empty_seconds: u32,
 }
+
+/// A module that restarts is off the bus for 0.5 to 1 s, and one was seen to need up to 15 s; in less time nobody can
+/// tell it from the next module. Source: specs/usb-and-hosts.md §2.1 [1], specs/eigencomm-agentboot.md §1.3 [1].
+const EMPTY_SECONDS: u32 = 15;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -78,6 +127,7 @@ impl Default for Limits {
             return_seconds: 30,
             silent_seconds: 600,
             hook_seconds: 10,
+            empty_seconds: EMPTY_SECONDS,
         }
     }
 }
@@ -93,10 +143,30 @@ impl Limits {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hooks {
+    /// Before the first module; when it fails, nothing is flashed.
+    pub start: Option<Vec<String>>,
     /// Before a module is asked anything; when it fails, the module is left alone.
     pub before: Option<Vec<String>>,
     /// After a module, whatever its verdict.
     pub after: Option<Vec<String>>,
+    /// After the last module.
+    pub end: Option<Vec<String>>,
+}
+
+/// The scanner of the labels.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scanner {
+    /// Its serial port.
+    pub port: PathBuf,
+    /// Its line speed; without meaning over USB.
+    #[serde(default = "scanner_baud")]
+    pub baud: u32,
+}
+
+/// What scanners with a serial line are mostly set to when they are new.
+pub(super) fn scanner_baud() -> u32 {
+    9600
 }
 
 /// The firmware of a product.
@@ -110,6 +180,8 @@ pub struct Product {
     pub sha256: String,
     /// What it is built for, where it says so nowhere itself.
     pub built_for: Option<OrderingCode>,
+    /// Also run its production groups.
+    pub production: bool,
 }
 
 /// One place for a module.
@@ -121,8 +193,8 @@ pub struct Slot {
     pub place: Place,
     /// Which modules belong into it; the label says it where this does not.
     pub ordering_code: Option<OrderingCode>,
-    /// Line speed; without meaning over USB.
-    pub baud: u32,
+    /// How the module is talked to.
+    pub tuning: Tuning,
 }
 
 /// Where a module is attached.
@@ -163,6 +235,9 @@ struct Text {
     #[serde(default)]
     hooks: Option<Spanned<Hooks>>,
     #[serde(default)]
+    link: Tuning,
+    scanner: Option<Scanner>,
+    #[serde(default)]
     product: Vec<ProductText>,
     #[serde(default)]
     slot: Vec<SlotText>,
@@ -175,6 +250,8 @@ struct ProductText {
     file: PathBuf,
     sha256: Spanned<String>,
     built_for: Option<OrderingCode>,
+    #[serde(default)]
+    production: bool,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +262,9 @@ struct SlotText {
     port: Option<Spanned<String>>,
     ordering_code: Option<OrderingCode>,
     baud: Option<u32>,
+    flash_baud: Option<FlashBaud>,
+    frame: Option<u16>,
+    pacing: Option<Pacing>,
 }
 
 impl Config {
@@ -218,7 +298,11 @@ impl Config {
             limits: page.limits(parsed.limits)?,
             hooks: page.hooks(parsed.hooks)?,
             products: page.products(parsed.product, folder)?,
-            slots: page.slots(parsed.slot)?,
+            slots: page.slots(parsed.slot, &parsed.link)?,
+            scanner: parsed.scanner.map(|scanner| Scanner {
+                port: folder.join(scanner.port),
+                ..scanner
+            }),
             line,
             station,
         })
@@ -265,13 +349,13 @@ impl Page<'_> {
 
     fn named(&self, name: Spanned<String>) -> Result<String, Error> {
         let (span, name) = (name.span(), name.into_inner());
-        // A slot's name stands in the lines of scanned labels, between blanks.
+        // A slot's name stands in the lines of scanned labels.
         let bad =
-            name.is_empty() || name.len() > 64 || name.chars().any(|c| c.is_whitespace() || c.is_control());
+            name.is_empty() || name.len() > 64 || name.chars().any(|c| is_separator(c) || c.is_control());
         match bad {
             true => Err(self.error(
                 Some(span),
-                "a name of 1 to 64 characters without blanks is needed",
+                "a name of 1 to 64 characters without blanks, commas and semicolons is needed",
             )),
             false => Ok(name),
         }
@@ -297,6 +381,10 @@ impl Page<'_> {
                 !(1..=3600).contains(&limits.hook_seconds),
                 "`hook_seconds` must be 1 to 3600",
             ),
+            (
+                !(1..=600).contains(&limits.empty_seconds),
+                "`empty_seconds` must be 1 to 600",
+            ),
         ];
         let longest = limits.hook_seconds.max(limits.return_seconds);
         let waits = (
@@ -314,8 +402,11 @@ impl Page<'_> {
             return Ok(Hooks::default());
         };
         let (span, hooks) = (hooks.span(), hooks.into_inner());
-        let empty = |command: &Option<Vec<String>>| command.as_ref().is_some_and(Vec::is_empty);
-        match empty(&hooks.before) || empty(&hooks.after) {
+        let all = [&hooks.start, &hooks.before, &hooks.after, &hooks.end];
+        match all
+            .iter()
+            .any(|command| command.as_ref().is_some_and(Vec::is_empty))
+        {
             true => Err(self.error(Some(span), "a hook needs a program")),
             false => Ok(hooks),
         }
@@ -343,12 +434,13 @@ impl Page<'_> {
                 file: folder.join(text.file),
                 sha256,
                 built_for: text.built_for,
+                production: text.production,
             });
         }
         Ok(products)
     }
 
-    fn slots(&self, texts: Vec<SlotText>) -> Result<Vec<Slot>, Error> {
+    fn slots(&self, texts: Vec<SlotText>, link: &Tuning) -> Result<Vec<Slot>, Error> {
         let mut slots: Vec<Slot> = Vec::new();
         for text in texts {
             let span = text.name.span();
@@ -368,7 +460,12 @@ impl Page<'_> {
                 name,
                 place,
                 ordering_code: text.ordering_code,
-                baud: text.baud.unwrap_or(115_200),
+                tuning: Tuning {
+                    baud: text.baud.or(link.baud),
+                    flash_baud: text.flash_baud.or(link.flash_baud),
+                    frame: text.frame.or(link.frame),
+                    pacing: text.pacing.or(link.pacing),
+                },
             });
         }
         Ok(slots)
