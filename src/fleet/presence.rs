@@ -145,3 +145,125 @@ impl Presence {
         Seen::Nobody
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::{Speed, UsbEntry, UsbInterface};
+
+    const RUN: (u16, u16) = (0x2c7c, 0x6001);
+    const ROM: (u16, u16) = (0x2ecc, 0x3004);
+
+    fn module(path: &str, (vid, pid): (u16, u16), port: bool) -> Attached {
+        let number = if (vid, pid) == RUN { 3 } else { 0 };
+        let interface = UsbInterface {
+            number,
+            driver: None,
+            port: port.then(|| "/dev/ttyUSB1".into()),
+        };
+        Attached::from_usb(UsbEntry {
+            vid,
+            pid,
+            topology: path.parse().unwrap(),
+            has_strings: true,
+            speed: Some(Speed::High),
+            interfaces: vec![interface],
+        })
+        .unwrap()
+    }
+
+    /// A place at `1-4.2`, beside a slot at `2-4.3`; times are in seconds.
+    struct Place(Presence, Instant);
+
+    impl Place {
+        fn new() -> Self {
+            let path = |text: &str| text.parse().unwrap();
+            let empty_for = Duration::from_secs(15);
+            let presence = Presence::new(
+                path("1-4.2"),
+                vec![path("2-4.3")],
+                empty_for,
+                &Settings::default(),
+            );
+            Place(presence, Instant::now())
+        }
+
+        fn look(&mut self, at: f64, modules: &[Attached]) -> Seen {
+            self.0.look(modules, self.1 + Duration::from_secs_f64(at))
+        }
+    }
+
+    #[test]
+    fn a_module_that_stays_or_restarts_is_the_last_one_and_what_comes_after_an_empty_place_is_not() {
+        let mut place = Place::new();
+        let here = [module("1-4.2", RUN, true)];
+        assert_eq!(place.look(0.0, &here), Seen::Next);
+        place.0.take();
+        for (at, modules) in [
+            (1.0, &here[..]),
+            (2.0, &[]),
+            (16.0, &[]),
+            (16.5, &here),
+            (17.0, &[]),
+            (18.0, &[module("1-4.2", ROM, true)]),
+            (19.0, &[]),
+            (33.9, &[]),
+        ] {
+            assert_eq!(place.look(at, modules), Seen::Last, "{at}");
+        }
+        assert_eq!(place.look(34.0, &[]), Seen::Nobody);
+        assert_eq!(place.look(34.1, &here), Seen::Next);
+    }
+
+    #[test]
+    fn one_that_comes_back_under_another_bus_number_has_not_been_away_and_a_bystander_is_another() {
+        let mut place = Place::new();
+        let bystander = module("3-4.2", RUN, true);
+        assert_eq!(
+            place.look(0.0, &[module("1-4.2", RUN, true), bystander.clone()]),
+            Seen::Next
+        );
+        place.0.take();
+        assert_eq!(place.look(1.0, &[bystander.clone()]), Seen::Last);
+        let moved = [module("2-4.2", ROM, true), bystander.clone()];
+        assert_eq!(place.look(15.0, &moved), Seen::Last);
+        assert_eq!(place.look(17.0, &[bystander.clone()]), Seen::Last);
+        assert_eq!(place.look(32.0, &[bystander]), Seen::Nobody);
+    }
+
+    #[test]
+    fn a_boot_rom_that_passes_by_is_not_taken_and_one_that_stays_is() {
+        let mut place = Place::new();
+        let rom = [module("1-4.2", ROM, true)];
+        assert_eq!(place.look(0.0, &rom), Seen::Nobody);
+        assert_eq!(place.look(1.0, &rom), Seen::Nobody);
+        assert_eq!(place.look(1.5, &[]), Seen::Nobody);
+        assert_eq!(place.look(3.0, &rom), Seen::Nobody);
+        assert_eq!(place.look(7.9, &rom), Seen::Nobody);
+        assert_eq!(place.look(8.0, &rom), Seen::Next);
+    }
+
+    #[test]
+    fn a_module_waits_for_its_ports_but_not_for_ever() {
+        let mut place = Place::new();
+        assert_eq!(place.look(0.0, &[module("1-4.2", RUN, false)]), Seen::Nobody);
+        assert_eq!(place.look(0.3, &[module("1-4.2", RUN, true)]), Seen::Next);
+        let mut place = Place::new();
+        assert_eq!(place.look(0.0, &[module("1-4.2", RUN, false)]), Seen::Nobody);
+        assert_eq!(place.look(5.0, &[module("1-4.2", RUN, false)]), Seen::Next);
+    }
+
+    #[test]
+    fn one_that_crashes_again_and_again_is_told_of_once() {
+        let mut place = Place::new();
+        let mut seen = Vec::new();
+        for round in 0..5 {
+            let at = f64::from(round) * 2.0;
+            seen.push(place.look(at, &[module("1-4.2", ROM, true)]));
+            place.look(at + 0.5, &[]);
+        }
+        let restless = seen.iter().filter(|seen| **seen == Seen::Restless).count();
+        assert_eq!(restless, 1, "{seen:?}");
+        assert!(!seen.contains(&Seen::Next));
+    }
+}
