@@ -58,19 +58,18 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::desk::Scanner;
 use super::label::is_separator;
 use super::tuning::{FlashBaud, Pacing, Tuning};
 use crate::error::{Error, Kind};
 use crate::identity::OrderingCode;
 use crate::module::TopologyPath;
 
-/// More attempts than this wear the flash and not the fault.
-const MOST_RETRIES: u32 = 10;
+pub use super::limits::Limits;
 
 /// One station, checked.
 #[derive(Debug, Clone)]
@@ -97,48 +96,6 @@ pub struct Config {
     pub slots: Vec<Slot>,
 }
 
-/// What bounds the work.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Modules written at once; all of them unless told.
-    pub parallel: Option<u32>,
-    /// Further attempts after one that went wrong.
-    pub retries: u32,
-    /// Seconds a module may take to come back before the next attempt.
-    pub return_seconds: u32,
-    /// Seconds without a single event after which a slot counts as hung. Longer than any wait of a run.
-    pub silent_seconds: u32,
-    /// Seconds a hook may take.
-    pub hook_seconds: u32,
-    /// In a loop: seconds that a place must have been empty before what comes there is another module.
-    pub empty_seconds: u32,
-}
-
-/// A module that restarts is off the bus for 0.5 to 1 s, and one was seen to need up to 15 s; in less time nobody can
-/// tell it from the next module. Source: specs/usb-and-hosts.md §2.1 [1], specs/eigencomm-agentboot.md §1.3 [1].
-const EMPTY_SECONDS: u32 = 15;
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            parallel: None,
-            retries: 1,
-            return_seconds: 30,
-            silent_seconds: 600,
-            hook_seconds: 10,
-            empty_seconds: EMPTY_SECONDS,
-        }
-    }
-}
-
-impl Limits {
-    /// Time a hook may take.
-    pub fn hook(&self) -> Duration {
-        Duration::from_secs(self.hook_seconds.into())
-    }
-}
-
 /// Commands that get a JSON document on stdin: program and arguments, no shell.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,22 +108,6 @@ pub struct Hooks {
     pub after: Option<Vec<String>>,
     /// After the last module.
     pub end: Option<Vec<String>>,
-}
-
-/// The scanner of the labels.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scanner {
-    /// Its serial port.
-    pub port: PathBuf,
-    /// Its line speed; without meaning over USB.
-    #[serde(default = "scanner_baud")]
-    pub baud: u32,
-}
-
-/// What scanners with a serial line are mostly set to when they are new.
-pub(super) fn scanner_baud() -> u32 {
-    9600
 }
 
 /// The firmware of a product.
@@ -366,35 +307,8 @@ impl Page<'_> {
             return Ok(Limits::default());
         };
         let (span, limits) = (limits.span(), limits.into_inner());
-        let wrong = [
-            (limits.parallel == Some(0), "`parallel` must be at least 1"),
-            (limits.retries > MOST_RETRIES, "`retries` must be at most 10"),
-            (
-                !(1..=3600).contains(&limits.return_seconds),
-                "`return_seconds` must be 1 to 3600",
-            ),
-            (
-                !(60..=86_400).contains(&limits.silent_seconds),
-                "`silent_seconds` must be 60 to 86400",
-            ),
-            (
-                !(1..=3600).contains(&limits.hook_seconds),
-                "`hook_seconds` must be 1 to 3600",
-            ),
-            (
-                !(1..=600).contains(&limits.empty_seconds),
-                "`empty_seconds` must be 1 to 600",
-            ),
-        ];
-        let longest = limits.hook_seconds.max(limits.return_seconds);
-        let waits = (
-            longest >= limits.silent_seconds,
-            "`silent_seconds` must be more than `hook_seconds` and `return_seconds`",
-        );
-        match wrong.iter().chain([&waits]).find(|(is_wrong, _)| *is_wrong) {
-            Some((_, why)) => Err(self.error(Some(span), why)),
-            None => Ok(limits),
-        }
+        limits.check().map_err(|why| self.error(Some(span), why))?;
+        Ok(limits)
     }
 
     fn hooks(&self, hooks: Option<Spanned<Hooks>>) -> Result<Hooks, Error> {

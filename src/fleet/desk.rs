@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::config::{Config, Slot, scanner_baud};
+use super::config::{Config, Slot};
 use super::label::{Label, Scan, Scanned, Scans};
 use super::voice::Voice;
 use crate::error::{Error, Kind};
@@ -21,6 +22,19 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// More bytes without a line end are no label. A label of all fields has fewer than a hundred.
 const LONGEST_LINE: usize = 512;
+
+/// Line speed of a scanner, unless told: what those with a serial line are mostly set to when they are new. [?]
+const BAUD: u32 = 9600;
+
+/// The scanner of a station.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scanner {
+    /// Its serial port.
+    pub port: PathBuf,
+    /// Its line speed; without meaning over USB.
+    pub baud: Option<u32>,
+}
 
 /// Where labels come from.
 #[derive(Debug, Clone)]
@@ -43,7 +57,7 @@ impl Source {
         let port = port.or(own.map(|scanner| scanner.port.as_path()))?;
         Some(Source::Scanner {
             port: port.to_path_buf(),
-            baud: own.map_or_else(scanner_baud, |scanner| scanner.baud),
+            baud: own.and_then(|scanner| scanner.baud).unwrap_or(BAUD),
         })
     }
 }

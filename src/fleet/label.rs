@@ -118,7 +118,8 @@ impl Scans {
     /// What must be in a slot: its own ordering code and that of the label, which must agree.
     ///
     /// # Errors
-    /// As [`Scan::expected`].
+    /// [`Kind::RefusedContradiction`] when they do not, or the label is none; [`Kind::UnknownModule`] when there is
+    /// neither.
     pub fn expected(&self, slot: &Slot) -> Result<Label, Error> {
         Scan(self.of(&slot.name).cloned()).expected(slot)
     }
@@ -134,11 +135,7 @@ impl Scan {
         self.0.as_ref()?.as_ref().ok()
     }
 
-    /// What must be in a slot: its own ordering code and that of the label, which must agree.
-    ///
-    /// # Errors
-    /// [`Kind::RefusedContradiction`] when they do not, or the label is none; [`Kind::UnknownModule`] when there is
-    /// neither.
+    /// As [`Scans::expected`].
     pub fn expected(&self, slot: &Slot) -> Result<Label, Error> {
         let refused = |kind, why: String| {
             Error::new(kind, format!("refused: slot `{}`: {why}", slot.name)).at(&*slot.name)

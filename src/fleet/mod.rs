@@ -24,6 +24,7 @@ mod hook;
 pub mod journal;
 pub mod label;
 pub mod learn;
+mod limits;
 mod lookout;
 mod presence;
 mod record;

@@ -224,10 +224,10 @@ mod tests {
             Seen::Next
         );
         place.0.take();
-        assert_eq!(place.look(1.0, &[bystander.clone()]), Seen::Last);
+        assert_eq!(place.look(1.0, std::slice::from_ref(&bystander)), Seen::Last);
         let moved = [module("2-4.2", ROM, true), bystander.clone()];
         assert_eq!(place.look(15.0, &moved), Seen::Last);
-        assert_eq!(place.look(17.0, &[bystander.clone()]), Seen::Last);
+        assert_eq!(place.look(17.0, std::slice::from_ref(&bystander)), Seen::Last);
         assert_eq!(place.look(32.0, &[bystander]), Seen::Nobody);
     }
 
