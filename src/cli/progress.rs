@@ -85,6 +85,8 @@ impl Screen {
                 self.line(&self.printer.labelled("1;33", "warning:", text));
             }
             EventKind::AttemptFailed { .. } | EventKind::Finished { .. } => self.image_done(),
+            // A single run has no slot.
+            EventKind::Plugged | EventKind::Waiting { .. } | EventKind::OutOfService { .. } => {}
         }
     }
 
