@@ -29,17 +29,23 @@ pub const VARIABLE: &str = "QPYFLASH_LANG";
 /// The locale's variables, the strongest first. Source: POSIX.1-2017, XBD 8.2.
 const LOCALE: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANG"];
 
-/// The catalogue's files, one for each part of the program.
-const ZH: [&str; 9] = [
+/// The catalogue's files: the parser's, the system's, then one for each part of the program.
+const ZH: [&str; 15] = [
     include_str!("zh/help.txt"),
     include_str!("zh/system.txt"),
     include_str!("zh/cli.txt"),
-    include_str!("zh/firmware.txt"),
-    include_str!("zh/gate.txt"),
-    include_str!("zh/module.txt"),
-    include_str!("zh/flash.txt"),
     include_str!("zh/fleet.txt"),
+    include_str!("zh/flash.txt"),
+    include_str!("zh/doctor.txt"),
+    include_str!("zh/module.txt"),
+    include_str!("zh/link.txt"),
+    include_str!("zh/gate.txt"),
+    include_str!("zh/identity.txt"),
+    include_str!("zh/firmware.txt"),
     include_str!("zh/protocols.txt"),
+    include_str!("zh/asr.txt"),
+    include_str!("zh/unisoc.txt"),
+    include_str!("zh/eigencomm.txt"),
 ];
 
 /// The language of everything that is for a person.
