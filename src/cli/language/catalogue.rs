@@ -9,6 +9,8 @@ use super::template::Template;
 
 /// Letters that make sure that a template is the right one even where what fills it is not known.
 const A_SENTENCE: usize = 6;
+/// Bytes of a sentence that is looked up: what a module says may be longer, and is none of ours.
+const LONGEST: usize = 1000;
 
 /// One English sentence and its translation.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ impl Catalogue {
     }
 
     fn find<'t>(&self, text: &'t str, met: &mut HashMap<&'t str, Option<Found>>) -> Option<Found> {
-        if !text.contains(|c: char| c.is_ascii_alphabetic()) {
+        if text.len() > LONGEST || !text.contains(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
         if let Some(found) = met.get(text) {

@@ -131,5 +131,5 @@ fn next_hole(text: &'static str) -> Option<(&'static str, &'static str, &'static
 
 /// Every back-tick that is opened is closed.
 fn is_closed(text: &str) -> bool {
-    text.matches('`').count() % 2 == 0
+    text.matches('`').count().is_multiple_of(2)
 }

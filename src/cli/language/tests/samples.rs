@@ -74,6 +74,8 @@ fn what_is_not_known_stays_as_it_is() {
     ] {
         assert_eq!(Language::Zh.words(text), text);
     }
+    let endless = "nothing was written, ".repeat(1000);
+    assert_eq!(Language::Zh.words(&endless), endless);
 }
 
 #[test]

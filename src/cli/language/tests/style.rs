@@ -24,7 +24,7 @@ fn sentences_begin_lower_case_and_end_without_a_full_stop() {
         );
         assert!(!shape.contains("  ") && !shape.contains(" ,"), "{sentence:?}");
         assert!(
-            shape.matches('`').count() % 2 == 0,
+            shape.matches('`').count().is_multiple_of(2),
             "a back-tick is left open: {sentence:?}"
         );
     }
