@@ -105,21 +105,30 @@ impl Template {
 }
 
 fn append(text: &mut String, more: &str) {
-    let is_chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    let (mut before, mut after) = (text.chars().rev(), more.chars());
+    let (last, last_but_one) = (before.next().unwrap_or(' '), before.next().unwrap_or(' '));
+    let (first, second) = (after.next().unwrap_or(' '), after.next().unwrap_or(' '));
     let is_latin = |c: char| c.is_ascii_alphanumeric() || c == '`';
-    let first = more.chars().next().unwrap_or(' ');
-    let mut before = text.chars().rev();
-    match (before.next().unwrap_or(' '), before.next().unwrap_or(' ')) {
-        (' ', last) if is_chinese(last) && is_chinese(first) => drop(text.pop()),
-        (last, _) if is_chinese(last) && is_latin(first) || is_latin(last) && is_chinese(first) => {
-            text.push(' ')
-        }
-        _ => {}
+    let mut more = more;
+    if last == ' ' && is_joined(last_but_one, first) {
+        text.pop();
+    } else if first == ' ' && is_joined(last, second) {
+        more = more.strip_prefix(' ').unwrap_or(more);
+    } else if is_ideograph(last) && is_latin(first) || is_latin(last) && is_ideograph(first) {
+        text.push(' ');
     }
-    text.push_str(match more.strip_prefix(' ') {
-        Some(rest) if text.ends_with(is_chinese) && rest.starts_with(is_chinese) => rest,
-        _ => more,
-    });
+    text.push_str(more);
+}
+
+/// No blank stands between two Chinese characters, and none beside Chinese punctuation.
+fn is_joined(one: char, other: char) -> bool {
+    let is_punctuation =
+        |c: char| ('\u{3000}'..='\u{303f}').contains(&c) || ('\u{ff00}'..='\u{ffef}').contains(&c);
+    is_punctuation(one) || is_punctuation(other) || is_ideograph(one) && is_ideograph(other)
+}
+
+fn is_ideograph(c: char) -> bool {
+    ('\u{4e00}'..='\u{9fff}').contains(&c)
 }
 
 /// Text before the next hole, the hole's name without its format, and what follows.

@@ -54,6 +54,10 @@ fn a_sentence_in_a_sentence_is_translated_too() {
             "`a.zip > b.bin` 中：`cp.bin` 已损坏：它是空的",
         ),
         (
+            "refused: `--built-for` is never accepted against evidence: `x.zip` is built for EC600N CNLF by its revision in system.img",
+            "拒绝：`--built-for` 不能与依据相反：`x.zip` 是为 EC600N CNLF（依据 system.img 中的版本号）编译的",
+        ),
+        (
             "cannot read `the file`: the clouds hide it (os error 999)",
             "无法读取 `the file`：the clouds hide it (os error 999)",
         ),
