@@ -1,6 +1,7 @@
 //! A station that goes on: one module after the other is plugged into a slot, flashed and unplugged.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -342,8 +343,8 @@ fn an_operator_sees_a_row_for_each_slot_and_what_to_do_next() {
     // Behind the result of the last one, which stays.
     screen.wait_for(" s  plug in the next module");
     let _wrong = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-1"));
-    screen.wait_for("\u{1b}[1;37;41m FAIL \u{1b}[0m");
-    screen.wait_for("refused.contradiction");
+    screen.wait_for("\u{1b}[1;37;41m FAIL \u{1b}[0m  refused.contradiction");
+    screen.wait_for("hint: ");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(6));
 }
@@ -355,13 +356,29 @@ fn without_a_terminal_it_is_plain_lines() {
     let _module = bench.attach(asr("1-1", 1));
     let ended = bench.say("fixture run").end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let said = |line: &str| ended.stderr.lines().any(|other| other.starts_with(line));
     assert!(
-        ended.stderr.lines().any(|line| line == "A1         writing"),
+        said("A1         writing") && said("A1          PASS   "),
         "{ended:#?}"
     );
-    assert!(ended.stderr.contains("A1          PASS   "), "{ended:#?}");
-    assert!(
-        !ended.stderr.contains('\u{1b}') && !ended.stderr.contains('\r'),
-        "{ended:#?}"
+    assert!(!ended.stderr.contains(['\u{1b}', '\r']), "{ended:#?}");
+    // A batch says at its end what is to be known of each module, a loop when the module ends.
+    let is_result = |line: &str| line.starts_with(" PASS   A1 ") && line.contains(&imei(1));
+    assert!(is_result(&ended.stdout), "{ended:#?}");
+    let mut run = bench.say("fixture run --loop").0;
+    run.stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|line| is_result(&line)));
+    assert!(lines.any(|line| line.starts_with("A1         unplug the module")));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(lines.count(), 0);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        String::from_utf8(ended.stdout).unwrap(),
+        "A1         1 passed, 0 failed\n"
     );
 }
