@@ -278,50 +278,6 @@ fn a_boot_rom_that_passes_by_at_every_start_is_not_taken_for_a_blank_module() {
 }
 
 #[test]
-fn hooks_hear_of_the_station_and_of_every_module() {
-    let bench = Bench::new();
-    station(
-        &bench,
-        "empty_seconds = 1",
-        &[("A", "1-1", CODE)],
-        &[(CODE, "fw.zip")],
-    );
-    let text = std::fs::read_to_string(bench.path().join("fixture.toml")).unwrap();
-    let hook = |name: &str| format!("{name} = [\"sh\", \"-c\", \"cat >> heard; echo >> heard\"]\n");
-    let hooks: String = ["start", "before", "after", "end"].map(hook).concat();
-    bench.file("fixture.toml", format!("{text}[hooks]\n{hooks}"));
-    let wrong = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-1"));
-    let mut running = bench.say("fixture run --loop --jsonl").start();
-    ends(&mut running, "A", 1);
-    unplug(wrong);
-    asks(&mut running, "A", 1, "module");
-    let _right = bench.attach(asr("1-1", 1));
-    ends(&mut running, "A", 2);
-    running.interrupt();
-    let ended = running.end();
-    assert_eq!(ended.code, Some(6), "{ended:#?}");
-    let heard = std::fs::read_to_string(bench.path().join("heard")).unwrap();
-    let heard: Vec<Value> = heard
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let names: Vec<_> = heard.iter().map(|one| one["hook"].as_str().unwrap()).collect();
-    assert_eq!(names, ["start", "before", "after", "before", "after", "end"]);
-    assert_eq!(heard[0]["slots"][0], "A");
-    assert_eq!((&heard[2]["unit"], &heard[2]["pass"]), (&1.into(), &false.into()));
-    assert_eq!((&heard[4]["unit"], &heard[4]["pass"]), (&2.into(), &true.into()));
-    assert_eq!(heard[4]["outcome"]["before"]["imei"], imei(1));
-    assert_eq!(
-        (
-            &heard[5]["exit_code"],
-            &heard[5]["slots"][0]["passed"],
-            &heard[5]["slots"][0]["failed"]
-        ),
-        (&6.into(), &1.into(), &1.into())
-    );
-}
-
-#[test]
 fn an_operator_sees_a_row_for_each_slot_and_what_to_do_next() {
     let bench = Bench::new();
     let slots = [("A1", "1-1", CODE), ("B2", "1-2", CODE)];
