@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use qpyflash_virtual::{AsrModule, Effect, Fault, LinkModel, Mode, Point};
 use rusqlite::Connection;
+use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -155,6 +156,35 @@ fn what_dies_or_vanishes_is_marked_and_the_next_module_passes() {
     assert_holds(&good, firmware());
     assert_holds(&dying, firmware());
     assert_eq!(report(&bench, "")["totals"]["modules"], 3);
+}
+
+#[test]
+fn a_slot_that_hangs_is_out_of_service_and_the_others_go_on_waiting() {
+    let bench = Bench::new();
+    let slots = [("A", "1-1", CODE), ("B", "1-2", CODE)];
+    station(&bench, "silent_seconds = 60", &slots, &[(CODE, "fw.zip")]);
+    // Nobody reads it, so that a write to it does not come back once it is full.
+    let trace = bench.path().join("trace");
+    assert!(Command::new("mkfifo").arg(&trace).status().unwrap().success());
+    let full = rustix::fs::open(
+        &trace,
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        FileMode::empty(),
+    );
+    let _full = full.unwrap();
+    let _module = bench.attach(asr("1-1", 1));
+    let mut running = bench.say("fixture run --loop --jsonl --trace trace").start();
+    running.allow(Duration::from_secs(180));
+    ends(&mut running, "A", 1);
+    running.wait_for_nth(1, |event| is_of(event, "A", "out_of_service"));
+    running.interrupt();
+    let ended = running.end();
+    let codes = units(&ended);
+    assert_eq!(ended.code, Some(4), "{ended:#?}");
+    assert_eq!(codes, of(&[("A", &[4]), ("B", &[])]));
+    let attempt = &report(&bench, "")["attempts"][0];
+    assert_eq!(attempt["error_code"], "slot.hung", "{attempt:#}");
+    assert_eq!(attempt["written"]["state"], "helpers-only", "{attempt:#}");
 }
 
 #[test]
