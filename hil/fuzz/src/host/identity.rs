@@ -8,7 +8,6 @@ use qpyflash_protocols::{Progress, Wire, WireError};
 
 use crate::read;
 
-
 /// Both kinds of question, with all their time-outs.
 const LONGEST: Duration = Duration::from_secs(600);
 const MOST_SENT: usize = 1 << 16;

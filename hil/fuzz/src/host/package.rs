@@ -13,7 +13,6 @@ use zip::write::SimpleFileOptions;
 
 use crate::read;
 
-
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a folder for files"));
 
 /// What is made of the input.

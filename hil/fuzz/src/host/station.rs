@@ -8,7 +8,6 @@ use qpyflash::fleet::label::Scans;
 
 use crate::read;
 
-
 const STATION: &str = "line = \"L\"\nstation = \"S\"\nstate = \".\"\n\
     [[slot]]\nname = \"A\"\npath = \"1-1\"\n\
     [[slot]]\nname = \"B\"\npath = \"1-2\"\nordering_code = \"EC600NCNLA\"\n";
