@@ -12,6 +12,7 @@
 //! ```
 
 pub mod batch;
+pub mod board;
 pub mod check;
 mod conductor;
 pub mod config;

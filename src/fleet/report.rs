@@ -129,8 +129,12 @@ pub struct Totals {
 /// # Errors
 /// [`JournalFailed`](crate::Kind::JournalFailed) when there is no record, or it cannot be read.
 pub fn attempts(state: &Path, filter: &Filter) -> Result<Vec<Attempt>, Error> {
+    recorded(state, filter, is_at_work(state))
+}
+
+/// The same, for who knows whether a program is at work on the station.
+pub(super) fn recorded(state: &Path, filter: &Filter, is_running: bool) -> Result<Vec<Attempt>, Error> {
     let file = file_in(state);
-    let is_running = is_at_work(state);
     let code = filter.ordering_code.as_ref();
     // As it is kept: without the blanks of firmware names.
     let code = code.map(|code| code.replace(['_', ' '], "").to_ascii_uppercase());
