@@ -101,14 +101,25 @@ function draw({ tile, seen, at }) {
   put(".action", action);
   put(".flash", failed ? word(seen.changed ? "changed" : "unchanged") : "");
   put(".message", failed ? [seen.message, ...seen.hints].join(" — ") : seen.warnings.join(" — "));
-  put(".module", [seen.ordering_code, failed ? null : seen.revision, seen.imei].filter(Boolean).join("  "));
+  put(".module", seen.revision ?? seen.ordering_code);
+  put(".imei", seen.imei);
   const image = seen.image;
   const share = image && image.total ? Math.min(image.done / image.total, 1) : 0;
   tile.querySelector(".bar div").style.transform = `scaleX(${share})`;
   tile.classList.toggle("measured", Boolean(image));
   put(".image", image ? `${image.name} ${number(share * 100, 0)} %` : "");
   put(".rate", image ? bytesPerSecond(image.rate) : "");
+  if (failed) fit(tile);
   tick({ tile, seen, at });
+}
+
+// Long words become smaller, so that none are cut.
+function fit(tile) {
+  const middle = tile.querySelector(".middle");
+  for (let size = 1; size > 0.4; size -= 0.05) {
+    tile.style.setProperty("--fit", size);
+    if (middle.scrollHeight <= middle.clientHeight) return;
+  }
 }
 
 function tick({ tile, seen, at }) {
@@ -122,12 +133,14 @@ function arrange() {
   let best = { size: 0, columns: 1, rows: 1 };
   for (let columns = 1; columns <= slots.size; columns += 1) {
     const rows = Math.ceil(slots.size / columns);
-    const size = Math.min(room.width / columns / 1.55, room.height / rows);
+    const full = slots.size / (columns * rows);
+    const size = Math.min(room.width / columns / 1.55, room.height / rows) * Math.sqrt(full);
     if (size > best.size) best = { size, columns, rows };
   }
   const style = byId("slots").style;
   style.setProperty("--columns", best.columns);
   style.setProperty("--rows", best.rows);
+  slots.forEach(({ tile, seen }) => seen.state === "fail" && fit(tile));
 }
 
 // --- Head ------------------------------------------------------------------------------------------------------------
