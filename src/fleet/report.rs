@@ -144,7 +144,7 @@ pub(super) fn recorded(state: &Path, filter: &Filter, is_running: bool) -> Resul
         let mut query = connection.prepare(
             "SELECT attempt.*, run.line, run.station, run.operator, run.tool_version \
              FROM attempt JOIN run ON run.id = attempt.run \
-             WHERE (?1 IS NULL OR attempt.began >= ?1) AND (?2 IS NULL OR attempt.began < ?2) \
+             WHERE attempt.began >= coalesce(?1, '') AND attempt.began < coalesce(?2, '~') \
              AND (?3 IS NULL OR coalesce(ordering_code, label_oc) LIKE ?3 || '%') \
              AND (?4 IS NULL OR imei = ?4 OR label_imei = ?4) ORDER BY attempt.id",
         )?;

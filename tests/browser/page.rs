@@ -202,6 +202,13 @@ async fn sixteen_modules_go_from_waiting_to_their_verdict_and_the_run_is_over() 
             .until(&format!("{}.includes({words:?})", text(slot)))
             .await;
     }
+    let untold = browser
+        .ask(&format!("return {}.includes('will be lost');", text("S1")))
+        .await;
+    assert_eq!(
+        untold, false,
+        "what was to be known before the module was touched"
+    );
     assert_eq!(browser.ask("return document.images.length;").await, 0);
     assert_eq!(browser.ask("return window.hacked ?? null;").await, Value::Null);
     let shown =

@@ -193,6 +193,10 @@ impl Tile {
                 if let Doing::Busy { phase, image, .. } = &mut self.doing {
                     (*phase, *image) = (Some(*begun), None);
                 }
+                if *begun == Phase::EnterDownload {
+                    // What was to be known before the module is touched.
+                    self.warnings.clear();
+                }
             }
             EventKind::Bytes {
                 image: name,
@@ -226,7 +230,6 @@ impl Tile {
             .flatten()
             .for_each(|identity| self.identified(identity));
         self.ordering_code = outcome.ordering_code.clone().or(self.ordering_code.take());
-        self.warnings.clone_from(&outcome.warnings);
         // Of a slot that has tried several times, a person sees how long it took altogether.
         let seconds = match &self.doing {
             Doing::Busy { since, .. } if self.attempt > 1 => since.elapsed().as_secs_f64(),

@@ -134,7 +134,7 @@ function arrange() {
   for (let columns = 1; columns <= slots.size; columns += 1) {
     const rows = Math.ceil(slots.size / columns);
     const full = slots.size / (columns * rows);
-    const size = Math.min(room.width / columns / 1.55, room.height / rows) * Math.sqrt(full);
+    const size = Math.min(room.width / columns / 1.9, room.height / rows) * Math.sqrt(full);
     if (size > best.size) best = { size, columns, rows };
   }
   const style = byId("slots").style;
