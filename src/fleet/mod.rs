@@ -9,6 +9,7 @@
 //! batch         -> conductor  a thread a slot; a slot that panics or hangs is marked, the rest go on
 //!   slot        hooks, attempts; each attempt in the journal before the module is asked anything
 //!   voice       the slot's events; `finished` is the last
+//! events        -> board      a page for a big screen above the line
 //! ```
 
 pub mod batch;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use qpyflash::Phase;
 use qpyflash_protocols::Progress;
@@ -75,6 +76,18 @@ impl Stream {
                 .filter(|_| !matches!(&*name, "" | "beat"))
             {
                 return Some((name, serde_json::from_str(data).unwrap()));
+            }
+        }
+    }
+
+    /// The name of the next event that is no beat; what it says is not looked at.
+    fn pass_over(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.0.read_line(&mut line).unwrap(), 0, "ended");
+            match line.trim_end().strip_prefix("event: ") {
+                None | Some("beat") => {}
+                Some(event) => return event.to_owned(),
             }
         }
     }
@@ -237,23 +250,17 @@ fn first_everything_then_changes_then_the_end() {
     assert_eq!(last["over"], true);
 }
 
-#[test]
-fn a_reader_that_lags_gets_everything_anew_and_holds_up_nobody() {
-    let names: Vec<String> = (0..32).map(|n| format!("slot-with-a-long-name-{n}")).collect();
-    let stage = Stage::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    let (mut slow, mut quick) = (Stream::open(stage.address()), Stream::open(stage.address()));
-    assert_eq!(slow.next().unwrap().0, "snapshot");
+/// Tells so much that no socket holds it for a reader that does not read.
+fn flood(stage: &Stage, names: &[String]) {
+    let mut quick = Stream::open(stage.address());
     assert_eq!(quick.next().unwrap().0, "snapshot");
     let mut modules: Vec<_> = names
         .iter()
         .map(|name| stage.writing(name, "system", 0, 1 << 40))
         .collect();
-    // Much more than sockets and backlog hold; each event is taken in whoever reads.
     let image = "an image with a very long name ".repeat(1000);
-    let mut done = 0;
-    let mut told = 0;
-    while told < 64 {
-        done += 1;
+    // A socket holds a dozen of them, the backlog 32.
+    for done in 1..60 {
         for module in &mut modules {
             module.report(Progress::Bytes {
                 image: &image,
@@ -261,14 +268,24 @@ fn a_reader_that_lags_gets_everything_anew_and_holds_up_nobody() {
                 total: 1 << 40,
             });
         }
-        let (name, change) = quick.next().unwrap();
-        assert_eq!(name, "change", "the quick reader is never behind");
-        told += usize::from(change["slots"].as_array().is_some_and(|slots| slots.len() == 32));
+        assert_eq!(quick.pass_over(), "change", "the quick reader is never behind");
     }
-    for name in &names {
-        stage.pass(name);
-    }
-    // The one that slept finds its way back through a snapshot.
+    names.iter().for_each(|name| stage.pass(name));
+}
+
+fn many() -> (Vec<String>, Stage) {
+    let names: Vec<String> = (0..32).map(|n| format!("S{n}")).collect();
+    let stage = Stage::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    (names, stage)
+}
+
+#[test]
+fn a_reader_that_lags_gets_everything_anew_and_holds_up_nobody() {
+    let (names, stage) = many();
+    let mut slow = Stream::open(stage.address());
+    assert_eq!(slow.next().unwrap().0, "snapshot");
+    flood(&stage, &names);
+    // It finds its way back through a snapshot.
     let mut anew = false;
     loop {
         let (name, told) = slow.next().expect("the slow reader is not turned away");
@@ -277,6 +294,30 @@ fn a_reader_that_lags_gets_everything_anew_and_holds_up_nobody() {
         if anew && told["slots"].as_array().unwrap().iter().any(passed) {
             break;
         }
+    }
+}
+
+#[test]
+fn who_says_nothing_or_takes_nothing_loses_its_place() {
+    let (names, stage) = many();
+    let _takes_nothing = Stream::open(stage.address());
+    flood(&stage, &names);
+    let mut says_nothing = connect(stage.address());
+    let mut others: Vec<Stream> = (0..62).map(|_| Stream::open(stage.address())).collect();
+    for stream in &mut others {
+        assert_eq!(stream.next().unwrap().0, "snapshot");
+    }
+    says_nothing.read_to_string(&mut String::new()).unwrap();
+    others.push(Stream::open(stage.address()));
+    assert_eq!(others[62].next().unwrap().0, "snapshot");
+    wait_for_room(&stage);
+}
+
+fn wait_for_room(stage: &Stage) {
+    let until = Instant::now() + 2 * PATIENCE;
+    while get(stage.address(), "/state").is_empty() {
+        assert!(Instant::now() < until, "no room again");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -290,8 +331,5 @@ fn one_browser_too_many_is_turned_away_and_those_that_leave_make_room() {
     let refused = get(stage.address(), "/state");
     assert_eq!(refused, "", "one too many");
     streams.truncate(32);
-    let until = std::time::Instant::now() + PATIENCE;
-    while get(stage.address(), "/state").is_empty() {
-        assert!(std::time::Instant::now() < until, "no room again");
-    }
+    wait_for_room(&stage);
 }

@@ -147,7 +147,7 @@ async fn sixteen_modules_go_from_waiting_to_their_verdict_and_the_run_is_over() 
                 _ => OLD,
             })
             .topology(&format!("1-4.{}", number + 1))
-            .link(link_model.clone())
+            .link(link_model)
             .identity(|identity| identity.imei = format!("8663270400{number:05}"));
             bench.attach(builder)
         })
@@ -296,6 +296,12 @@ async fn a_lost_connection_is_said_and_the_page_comes_back_to_life() {
     station(&bench, &["A".into(), "B".into()]);
     let mut second = Station::start(&bench, port);
     browser.until(&link("live")).await;
+    browser.until(&state("B", "waiting")).await;
+    // A page of another version loads itself again.
+    browser
+        .ask("window.old = true; station.version = 'another'; connect();")
+        .await;
+    browser.until("window.old === undefined").await;
     browser.until(&state("B", "waiting")).await;
     // It ends as it should.
     second.labels("");

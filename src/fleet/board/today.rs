@@ -50,3 +50,42 @@ fn midnight() -> Option<String> {
         .query_row(sql, [], |row| row.get(0))
         .ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flash::Outcome;
+    use crate::fleet::journal::{Beginning, Journal};
+
+    #[test]
+    fn modules_in_work_do_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(folder.path()), None);
+        let journal = Journal::open(folder.path()).unwrap();
+        let run = journal.begin_run("L", "S", None, "").unwrap();
+        for (slot, exit_code) in [("A", Some(0)), ("B", Some(10)), ("C", Some(0)), ("D", None)] {
+            let beginning = Beginning {
+                run,
+                slot,
+                number: 1,
+                label: None,
+                package: None,
+            };
+            let attempt = journal.begin_attempt(&beginning).unwrap();
+            let mut outcome = Outcome::of_bug("none");
+            outcome.seconds = if slot == "A" { 20.0 } else { 40.0 };
+            if let Some(exit_code) = exit_code {
+                outcome.exit_code = exit_code;
+                journal.end_attempt(attempt, &outcome, &[]).unwrap();
+            }
+        }
+        let expected = Today {
+            modules: 3,
+            passed: 2,
+            first_pass_yield: Some(2.0 / 3.0),
+            median_seconds: Some(40.0),
+            last_seconds: Some(40.0),
+        };
+        assert_eq!(read(folder.path()), Some(expected));
+    }
+}
