@@ -14,6 +14,8 @@ mod commands;
 mod eigencomm;
 mod faults;
 mod fixture;
+mod fixture_labels;
+mod fixture_loop;
 mod harness;
 mod hosts;
 mod interrupts;

@@ -38,10 +38,11 @@ fn link(state: &str) -> String {
 struct Station(Child);
 
 impl Station {
-    fn start(bench: &Bench, port: u16) -> Self {
+    fn start(bench: &Bench, port: u16, options: &[&str]) -> Self {
         let (variable, bus) = bench.bus.environment();
         let board = format!("127.0.0.1:{port}");
         let arguments = ["fixture", "run", "--jsonl", "--labels", "--board", &board];
+        let arguments = [&arguments, options].concat();
         let run = Run::new(
             env!("CARGO_BIN_EXE_qpyflash").as_ref(),
             (variable, bus.as_os_str()),
@@ -56,9 +57,17 @@ impl Station {
         Station(command.spawn().unwrap())
     }
 
-    fn labels(&mut self, labels: &str) {
-        let mut stdin = self.0.stdin.take().unwrap();
+    /// Scans these labels.
+    fn scan(&mut self, labels: &str) {
+        let stdin = self.0.stdin.as_mut().unwrap();
         stdin.write_all(labels.as_bytes()).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// The same, and no more.
+    fn labels(&mut self, labels: &str) {
+        self.scan(labels);
+        self.0.stdin = None;
     }
 
     fn signal(&self, signal: Signal) {
@@ -153,7 +162,7 @@ async fn sixteen_modules_go_from_waiting_to_their_verdict_and_the_run_is_over() 
         })
         .collect();
     let port = free_port();
-    let mut station = Station::start(&bench, port);
+    let mut station = Station::start(&bench, port, &[]);
     wait_for(port);
     let browser = Browser::start("en-US").await;
     browser.goto(&format!("http://127.0.0.1:{port}/")).await;
@@ -274,7 +283,7 @@ async fn a_lost_connection_is_said_and_the_page_comes_back_to_life() {
     let bench = Bench::new();
     station(&bench, &["A".into()]);
     let port = free_port();
-    let first = Station::start(&bench, port);
+    let first = Station::start(&bench, port, &[]);
     wait_for(port);
     let browser = Browser::start("en").await;
     browser.goto(&format!("http://127.0.0.1:{port}/")).await;
@@ -294,7 +303,7 @@ async fn a_lost_connection_is_said_and_the_page_comes_back_to_life() {
     drop(first);
     browser.until(&link("lost")).await;
     station(&bench, &["A".into(), "B".into()]);
-    let mut second = Station::start(&bench, port);
+    let mut second = Station::start(&bench, port, &[]);
     browser.until(&link("live")).await;
     browser.until(&state("B", "waiting")).await;
     // A page of another version loads itself again.
@@ -310,6 +319,48 @@ async fn a_lost_connection_is_said_and_the_page_comes_back_to_life() {
         .until("document.getElementById('banner').innerText.includes('Run over')")
         .await;
     browser.until(&state("B", "fail")).await;
+}
+
+#[tokio::test]
+async fn in_a_loop_the_page_says_what_is_to_be_done_next() {
+    if !there_is_one() {
+        return;
+    }
+    let bench = Bench::new();
+    station(&bench, &["A".into()]);
+    let port = free_port();
+    let mut station = Station::start(&bench, port, &["--loop"]);
+    wait_for(port);
+    let browser = Browser::start("en").await;
+    browser.goto(&format!("http://127.0.0.1:{port}/")).await;
+    let shows = |words: &str| format!("{}.includes({words:?})", text("A"));
+    browser.until(&state("A", "waiting")).await;
+    browser
+        .until(&shows("Scan the next label, then put the module in."))
+        .await;
+    station.scan("nowhere EC600NCNLA\n");
+    browser
+        .until("document.getElementById('notice').innerText.includes('`nowhere`')")
+        .await;
+    station.scan("A EC600NCNLA\n");
+    browser.until(&shows("Put the next module in.")).await;
+    let module = bench.attach(AsrModule::builder(OLD).topology("1-4.1"));
+    browser.until(&state("A", "pass")).await;
+    browser.until(&shows("Take the module out.")).await;
+    browser.picture("loop-pass").await;
+    assert_holds(&module, firmware());
+    module.detach();
+    browser.until(&state("A", "waiting")).await;
+    browser.until(&shows("Last module: PASS")).await;
+    browser.picture("loop-next").await;
+    assert_eq!(
+        browser
+            .ask("return document.getElementById('yield').textContent;")
+            .await,
+        "100.0 %"
+    );
+    station.signal(Signal::INT);
+    browser.until(&link("over")).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use qpyflash_protocols::{Phase, Written};
 use serde::{Serialize, Serializer};
 
 use super::today::Today;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Wants};
 use crate::flash::Outcome;
 use crate::fleet::config::Slot;
 use crate::identity::Identity;
@@ -22,6 +22,10 @@ pub(super) struct Tile {
     /// Counts from 1.
     attempt: u32,
     warnings: Vec<String>,
+    /// What an operator is to do, in a loop.
+    wants: Option<Wants>,
+    /// How the module before this one ended, in a loop: it passed.
+    last_passed: Option<bool>,
     #[serde(flatten)]
     doing: Doing,
 }
@@ -47,6 +51,10 @@ enum Doing {
         hints: Vec<String>,
         /// The flash is not as it was.
         changed: bool,
+    },
+    /// The slot takes no more modules.
+    Out {
+        message: String,
     },
 }
 
@@ -78,8 +86,18 @@ pub(super) struct State {
     today: Option<Today>,
     /// Something beside the tiles has changed since somebody asked.
     news: bool,
+    /// The last word that concerns no slot.
+    notice: Option<Notice>,
     /// The run is over.
     over: bool,
+}
+
+/// What a person at the station should know: a label of no slot, a scanner that has gone.
+#[derive(Debug, Clone, Serialize)]
+struct Notice {
+    text: String,
+    #[serde(rename = "seconds", serialize_with = "elapsed")]
+    since: Instant,
 }
 
 /// What is told at once: everything, or what has changed.
@@ -87,6 +105,7 @@ pub(super) struct State {
 pub(super) struct View {
     slots: Vec<Tile>,
     today: Option<Today>,
+    notice: Option<Notice>,
     over: bool,
 }
 
@@ -103,6 +122,7 @@ impl State {
             codes,
             today,
             news: false,
+            notice: None,
             over: false,
         }
     }
@@ -120,6 +140,11 @@ impl State {
 
     /// Takes a fact in.
     pub fn fold(&mut self, event: &Event) {
+        if let (None, EventKind::Warning { text }) = (&event.slot, &event.kind) {
+            let (text, since) = (text.clone(), Instant::now());
+            self.notice = Some(Notice { text, since });
+            self.news = true;
+        }
         let found = self
             .tiles
             .iter()
@@ -156,6 +181,7 @@ impl State {
         View {
             slots,
             today: self.today.clone(),
+            notice: self.notice.clone(),
             over: self.over,
         }
     }
@@ -170,23 +196,21 @@ impl Tile {
             revision: None,
             attempt: 1,
             warnings: Vec::new(),
+            wants: None,
+            last_passed: None,
             doing: Doing::Waiting,
         }
     }
 
     fn fold(&mut self, event: &Event, code: &Option<String>) {
-        let is_at_work = matches!(
-            event.kind,
+        match event.kind {
+            EventKind::Plugged => self.begin(code),
             EventKind::PhaseStarted { .. } | EventKind::Finished { .. }
-        );
-        if is_at_work && !matches!(self.doing, Doing::Busy { .. }) {
-            // The first word about a module: nothing of the one before it stays.
-            *self = Tile::waiting(&self.name, code.clone());
-            self.doing = Doing::Busy {
-                phase: None,
-                image: None,
-                since: Instant::now(),
-            };
+                if !matches!(self.doing, Doing::Busy { .. }) =>
+            {
+                self.begin(code);
+            }
+            _ => {}
         }
         match &event.kind {
             EventKind::PhaseStarted { phase: begun } => {
@@ -214,8 +238,36 @@ impl Tile {
             EventKind::Warning { text } => self.warnings.push(text.clone()),
             EventKind::AttemptFailed { attempt, .. } => self.attempt = attempt.saturating_add(1),
             EventKind::Finished { outcome } => self.finish(outcome),
-            _ => {}
+            EventKind::Waiting {
+                wants: Wants::Removal,
+            } => self.wants = Some(Wants::Removal),
+            EventKind::Waiting { wants } => {
+                self.begin(code);
+                (self.doing, self.wants) = (Doing::Waiting, Some(*wants));
+            }
+            EventKind::OutOfService { text } => {
+                self.doing = Doing::Out {
+                    message: text.clone(),
+                }
+            }
+            EventKind::Plugged | EventKind::PhaseDone { .. } | EventKind::Note { .. } => {}
         }
+    }
+
+    /// The first word about a module: of the one before it stays only how it ended.
+    fn begin(&mut self, code: &Option<String>) {
+        let last_passed = match self.doing {
+            Doing::Pass { .. } => Some(true),
+            Doing::Fail { .. } => Some(false),
+            _ => self.last_passed,
+        };
+        *self = Tile::waiting(&self.name, code.clone());
+        self.last_passed = last_passed;
+        self.doing = Doing::Busy {
+            phase: None,
+            image: None,
+            since: Instant::now(),
+        };
     }
 
     fn identified(&mut self, identity: &Identity) {

@@ -3,11 +3,13 @@
 
 const SILENT_MS = 4000; // The server gives a sign of life every second.
 const AGAIN_MS = 1000;
+const NOTICE_S = 60;
 const asked = new URLSearchParams(location.search);
 const byId = (id) => document.getElementById(id);
 const slots = new Map(); // name -> { tile, seen, at }
 
 let words, language, station, today, source;
+let notice; // { text, until }
 let heard = performance.now();
 let over = false;
 
@@ -66,9 +68,11 @@ function snapshot(all) {
 function change(told) {
   over = told.over;
   today = told.today;
+  notice = told.notice && { text: told.notice.text, until: performance.now() + 1000 * (NOTICE_S - told.notice.seconds) };
   told.slots.forEach(keep);
   alive();
   figures();
+  remark();
 }
 
 // --- The tiles -------------------------------------------------------------------------------------------------------
@@ -96,11 +100,14 @@ function draw({ tile, seen, at }) {
   tile.querySelector("use").setAttribute("href", `#${seen.state}`);
   const attempt = seen.attempt > 1 ? ` · ${word("attempt")} ${seen.attempt}` : "";
   put(".phase", seen.state === "busy" && seen.phase ? word(`phase.${seen.phase}`) + attempt : "");
+  put(".wants", seen.wants ? word(`wants.${seen.wants}`) : "");
+  put(".last", seen.state === "waiting" && seen.last_passed != null ? word(seen.last_passed ? "last.pass" : "last.fail") : "");
   const [reason, action] = failed ? words.failures[seen.code]?.[language] ?? [seen.code, ""] : ["", ""];
   put(".reason", reason);
   put(".action", action);
   put(".flash", failed ? word(seen.changed ? "changed" : "unchanged") : "");
-  put(".message", failed ? [seen.message, ...seen.hints].join(" — ") : seen.warnings.join(" — "));
+  const more = failed ? [seen.message, ...seen.hints] : [seen.message, ...seen.warnings];
+  put(".message", more.filter(Boolean).join(" — "));
   put(".module", seen.revision ?? seen.ordering_code);
   put(".imei", seen.imei);
   const image = seen.image;
@@ -159,14 +166,24 @@ function head() {
 }
 
 function figures() {
-  const count = { waiting: 0, busy: 0, pass: 0, fail: 0 };
+  const count = { waiting: 0, busy: 0, pass: 0, fail: 0, out: 0 };
   slots.forEach(({ seen }) => { count[seen.state] += 1; });
-  Object.entries(count).forEach(([state, many]) => { byId(`count-${state}`).textContent = number(many, 0); });
+  ["waiting", "busy", "pass", "fail"].forEach((state) => { byId(`count-${state}`).textContent = number(count[state], 0); });
   const share = today?.first_pass_yield;
   byId("yield").textContent = share == null ? "–" : `${number(share * 100, 1)} %`;
   byId("cycle").textContent = seconds(today?.median_seconds);
   byId("last").textContent = seconds(today?.last_seconds);
   byId("modules").textContent = today ? number(today.modules, 0) : "–";
+}
+
+// What concerns no slot, for a while.
+function remark() {
+  const place = byId("notice");
+  const told = notice && performance.now() < notice.until ? notice.text : "";
+  if (place.textContent === told) return;
+  place.textContent = told;
+  place.hidden = !told;
+  arrange();
 }
 
 function link(state) {
@@ -216,6 +233,7 @@ async function begin() {
   setInterval(() => {
     clock();
     slots.forEach(tick);
+    remark();
     if (performance.now() - heard > SILENT_MS) {
       lost();
       connect();
