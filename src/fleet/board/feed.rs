@@ -19,7 +19,7 @@ use crate::event::{Event, EventKind};
 use crate::fleet::config::{Config, Slot};
 
 /// Messages that a slow browser may be behind; one that is further behind gets everything anew.
-const BACKLOG: usize = 32;
+const BACKLOG: usize = 8;
 
 /// The state, and the stream of its changes.
 pub(super) struct Feed {

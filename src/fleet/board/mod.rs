@@ -146,6 +146,13 @@ mod tests {
         let words: Words = serde_json::from_str(include_str!("page/words.json")).unwrap();
         let is_chinese = |text: &String| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
         assert!(words.en.keys().eq(words.zh.keys()));
+        let page = concat!(include_str!("page/page.js"), include_str!("page/index.html"));
+        for key in words.en.keys().filter(|key| !key.contains('.')) {
+            assert!(
+                page.contains(&format!("\"{key}\"")) || page.contains(&format!("#{key}")),
+                "`{key}` is said nowhere"
+            );
+        }
         for phase in Phase::ALL {
             let key = format!("phase.{}", json!(phase).as_str().unwrap());
             assert!(

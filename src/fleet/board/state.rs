@@ -11,6 +11,9 @@ use crate::flash::Outcome;
 use crate::fleet::config::Slot;
 use crate::identity::Identity;
 
+/// A mean over less says nothing, in seconds.
+const SHORTEST_MEAN: f64 = 0.25;
+
 /// A slot, as it is shown.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Tile {
@@ -311,7 +314,7 @@ impl Image {
             name: name.to_owned(),
             done,
             total,
-            rate: (seconds > 0.0).then(|| bytes as f64 / seconds),
+            rate: (seconds >= SHORTEST_MEAN).then(|| bytes as f64 / seconds),
             from,
         }
     }
