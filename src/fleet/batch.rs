@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::conductor::{Stop, conduct_all};
+use super::conductor::{Conductor, Stop};
 use super::config::{Config, Slot};
 use super::desk::{Desk, Source, serve};
 use super::feed::SlotFeed;
@@ -131,10 +131,12 @@ pub fn run(
     if batch.endless {
         check_endless(&batch)?;
     }
+    // A wish to stop must not keep `end` from running, or leave the record open.
+    let conductor = Conductor::begin()?;
     let station = Arc::new(Station::open(config, &batch, settings, sink)?);
     let names: Vec<&str> = batch.slots.iter().map(|slot| slot.name.as_str()).collect();
-    let ended =
-        hook::run(&station.config, When::Start, json!({ "slots": names })).and_then(|()| station.work(batch));
+    let ended = hook::run(&station.config, When::Start, json!({ "slots": names }))
+        .and_then(|()| station.work(batch, conductor));
     station.close(ended)
 }
 
@@ -167,7 +169,7 @@ impl Station {
         })
     }
 
-    fn work(self: &Arc<Self>, batch: Batch) -> Result<Vec<SlotEnd>, Error> {
+    fn work(self: &Arc<Self>, batch: Batch, conductor: Conductor) -> Result<Vec<SlotEnd>, Error> {
         let feeds: Vec<SlotFeed> = batch.slots.iter().map(|slot| self.feed(slot, &batch)).collect();
         for source in batch.labels {
             serve(Arc::clone(&self.desk), source, self.stop.drain.clone())?;
@@ -176,7 +178,7 @@ impl Station {
         let parallel = limits.parallel.map_or(feeds.len(), |parallel| parallel as usize);
         let silent = Duration::from_secs(limits.silent_seconds.into());
         let silent = silent.mul_f64(self.settings.timeout_scale.max(1.0));
-        let tallies = conduct_all(feeds, parallel, silent, &self.stop)?;
+        let tallies = conductor.conduct(feeds, parallel, silent, &self.stop)?;
         let names = batch.slots.into_iter().map(|slot| slot.name);
         Ok(names
             .zip(tallies)

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
@@ -86,46 +87,84 @@ impl Stop {
     }
 }
 
-/// Serves all slots, `parallel` modules at once, and returns what has become of each, in their order. A module that is
-/// silent for longer than `silent` is given up; its thread is left behind, and its slot gets no other.
-pub(super) fn conduct_all(
+/// Hears every wish to stop from the moment it exists.
+pub(super) struct Conductor {
+    runtime: Runtime,
+    wishes: StopWishes,
+}
+
+impl Conductor {
+    /// # Errors
+    /// [`Kind::Internal`] when there is no runtime, or nobody can listen.
+    pub fn begin() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|why| internal(format!("cannot start the conductor: {why}")))?;
+        let wishes = {
+            let _inside = runtime.enter();
+            StopWishes::listen().map_err(|why| internal(format!("cannot listen for Ctrl-C: {why}")))?
+        };
+        Ok(Conductor { runtime, wishes })
+    }
+
+    /// Serves all slots, `parallel` modules at once, and returns what has become of each, in their order. A module that
+    /// is silent for longer than `silent` is given up; its thread is left behind, and its slot gets no other.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] when a slot was lost.
+    pub fn conduct(
+        mut self,
+        slots: Vec<impl Feed>,
+        parallel: usize,
+        silent: Duration,
+        stop: &Stop,
+    ) -> Result<Vec<Tally>, Error> {
+        self.runtime.block_on(async {
+            // What was wished until now is heard before anything is started.
+            tokio::select! {
+                () = self.wishes.next() => stop.wish(),
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+            serve_all(slots, parallel, silent, stop, &mut self.wishes).await
+        })
+    }
+}
+
+fn internal(what: String) -> Error {
+    Error::new(Kind::Internal, what)
+}
+
+async fn serve_all(
     slots: Vec<impl Feed>,
     parallel: usize,
     silent: Duration,
     stop: &Stop,
+    wishes: &mut StopWishes,
 ) -> Result<Vec<Tally>, Error> {
-    let internal = |what: String| Error::new(Kind::Internal, what);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|why| internal(format!("cannot start the conductor: {why}")))?;
-    runtime.block_on(async {
-        let mut wishes =
-            StopWishes::listen().map_err(|why| internal(format!("cannot listen for Ctrl-C: {why}")))?;
-        let places = Arc::new(Semaphore::new(parallel));
-        let mut at_work = JoinSet::new();
-        for (index, feed) in slots.into_iter().enumerate() {
-            let (places, drain) = (Arc::clone(&places), stop.drain.clone());
-            at_work.spawn(async move { (index, serve(feed, &places, silent, &drain).await) });
+    let places = Arc::new(Semaphore::new(parallel));
+    let mut at_work = JoinSet::new();
+    for (index, feed) in slots.into_iter().enumerate() {
+        let (places, drain) = (Arc::clone(&places), stop.drain.clone());
+        at_work.spawn(async move { (index, serve(feed, &places, silent, &drain).await) });
+    }
+    let (mut ended, mut lost) = (Vec::new(), None);
+    loop {
+        tokio::select! {
+            one = at_work.join_next() => match one {
+                Some(Ok(one)) => ended.push(one),
+                // The others must still come to their end.
+                Some(Err(why)) => lost = Some(why),
+                None => break,
+            },
+            () = wishes.next() => stop.wish(),
         }
-        let (mut ended, mut lost) = (Vec::new(), None);
-        loop {
-            tokio::select! {
-                one = at_work.join_next() => match one {
-                    Some(Ok(one)) => ended.push(one),
-                    // The others must still come to their end.
-                    Some(Err(why)) => lost = Some(why),
-                    None => break,
-                },
-                () = wishes.next() => stop.wish(),
-            }
-        }
-        if let Some(why) = lost {
-            return Err(internal(format!("the conductor has lost a slot: {why}")));
-        }
-        ended.sort_by_key(|(index, _)| *index);
-        Ok(ended.into_iter().map(|(_, tally)| tally).collect())
-    })
+    }
+    if let Some(why) = lost {
+        return Err(internal(format!("the conductor has lost a slot: {why}")));
+    }
+    ended.sort_by_key(|(index, _)| *index);
+    Ok(ended.into_iter().map(|(_, tally)| tally).collect())
 }
 
 /// One slot, module by module.
@@ -233,6 +272,13 @@ mod tests {
         }
     }
 
+    fn conduct_all(slots: Vec<Ready>, parallel: usize, silent: u64, stop: &Stop) -> Vec<Tally> {
+        let conductor = Conductor::begin().unwrap();
+        conductor
+            .conduct(slots, parallel, Duration::from_secs(silent), stop)
+            .unwrap()
+    }
+
     fn ready(tasks: Vec<Task>) -> Vec<Ready> {
         tasks.into_iter().map(|task| Ready(vec![task])).collect()
     }
@@ -298,7 +344,7 @@ mod tests {
             }),
             task("also good", &heard, passes),
         ];
-        let outcomes = ends(conduct_all(ready(tasks), 2, Duration::from_secs(2), &Stop::default()).unwrap());
+        let outcomes = ends(conduct_all(ready(tasks), 2, 2, &Stop::default()));
         drop(release);
         assert_eq!(codes(&outcomes), ["", "internal", "slot.hung", ""]);
         assert!(matches!(outcomes[1].written, crate::Written::Partial { .. }));
@@ -331,7 +377,7 @@ mod tests {
             passes(voice)
         });
         let tasks = vec![first, task("second", &heard, passes)];
-        let outcomes = ends(conduct_all(ready(tasks), 1, Duration::from_secs(60), &stop).unwrap());
+        let outcomes = ends(conduct_all(ready(tasks), 1, 60, &stop));
         assert_eq!(codes(&outcomes), ["", "interrupted"]);
         assert_eq!(outcomes[1].exit_code, 130);
     }
@@ -359,7 +405,7 @@ mod tests {
             lost: Box::new(|_| {}),
         };
         let feed = Ready(vec![never, third, second, first]);
-        let ended = conduct_all(vec![feed], 1, Duration::from_secs(2), &Stop::default()).unwrap();
+        let ended = conduct_all(vec![feed], 1, 2, &Stop::default());
         drop(release);
         assert_eq!((ended[0].passed, ended[0].failed, ended[0].exit_code), (1, 2, 1));
         assert_eq!(codes(&ends(ended)), ["slot.hung"]);

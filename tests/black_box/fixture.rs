@@ -451,6 +451,23 @@ fn hooks_get_the_slot_and_a_failing_one_keeps_the_module_untouched() {
 }
 
 #[test]
+fn ctrl_c_while_the_station_starts_is_heard_before_a_module_is_touched() {
+    let bench = Bench::new();
+    let code = "EC600NCNLA";
+    let module = bench.attach(asr("1-1", 1));
+    let untouched = Untouched::now(&module);
+    station(&bench, "", &[("A", "1-1", code)], &[(code, "fw.zip")]);
+    let text = std::fs::read_to_string(bench.path().join("fixture.toml")).unwrap();
+    let hooks = "start = [\"sh\", \"-c\", \"kill -INT $PPID\"]\nend = [\"sh\", \"-c\", \"cat > end\"]\n";
+    bench.file("fixture.toml", format!("{text}[hooks]\n{hooks}"));
+    let outcome = bench.say("fixture run --json").end().json();
+    expect(&outcome, "A", 130, "interrupted", "nothing");
+    untouched.assert();
+    assert!(bench.path().join("end").exists());
+    assert_eq!(report(&bench, "")["attempts"][0]["verdict"], "interrupted");
+}
+
+#[test]
 fn a_check_names_the_wrong_module_and_the_missing_one() {
     let bench = Bench::new();
     let code = "EC600NCNLA";

@@ -2,17 +2,16 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 
 use qpyflash_virtual::AsrModule;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use crate::bench::{Bench, Untouched, assert_holds, firmware};
 use crate::fixture::{asr, imei, report, station};
 use crate::fixture_loop::{CODE, asks, ends, is_of, units, unplug};
 use crate::harness::Running;
+use crate::pty;
 
 /// The serial number of all these modules.
 const SERIAL: &str = "D1Q20GM050038341P";
@@ -122,13 +121,10 @@ struct Scanner(File, std::path::PathBuf);
 
 impl Scanner {
     fn plug(bench: &Bench) -> Self {
-        let master: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let slave = ptsname(&master, Vec::new()).unwrap();
+        let (master, slave) = pty::open();
         let link = bench.path().join("scanner");
-        symlink(slave.to_str().unwrap(), &link).unwrap();
-        Scanner(master.into(), link)
+        symlink(slave, &link).unwrap();
+        Scanner(master, link)
     }
 
     fn scan(&mut self, text: &[u8]) {

@@ -1,15 +1,19 @@
 //! A station that goes on: one module after the other is plugged into a slot, flashed and unplugged.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
 
 use qpyflash_virtual::{AsrModule, Effect, Fault, LinkModel, Mode, Point};
 use rusqlite::Connection;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::bench::{Bench, PATIENCE, Untouched, assert_holds, firmware};
 use crate::fixture::{asr, imei, report, station};
 use crate::harness::{Ended, Running};
+use crate::pty;
 
 pub const CODE: &str = "EC600NCNLA";
 
@@ -314,5 +318,67 @@ fn hooks_hear_of_the_station_and_of_every_module() {
             &heard[5]["slots"][0]["failed"]
         ),
         (&6.into(), &1.into(), &1.into())
+    );
+}
+
+#[test]
+fn an_operator_sees_a_row_for_each_slot_and_what_to_do_next() {
+    let bench = Bench::new();
+    let slots = [("A1", "1-1", CODE), ("B2", "1-2", CODE)];
+    station(&bench, "empty_seconds = 1", &slots, &[(CODE, "fw.zip")]);
+    let (mut screen, terminal) = pty::terminal(24, 120);
+    let mut run = bench.say("fixture run --loop --color always").0;
+    let mut child = run
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(terminal)
+        .spawn()
+        .unwrap();
+    drop(run);
+    screen.wait_for("B2         plug in the next module");
+    let good = bench.attach(asr("1-1", 1));
+    screen.wait_for("\u{1b}[1;30;42m PASS \u{1b}[0m");
+    screen.wait_for("unplug the module");
+    unplug(good);
+    // Behind the result of the last one, which stays.
+    screen.wait_for(" s  plug in the next module");
+    let _wrong = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-1"));
+    screen.wait_for("\u{1b}[1;37;41m FAIL \u{1b}[0m  refused.contradiction");
+    screen.wait_for("hint: ");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(6));
+}
+
+#[test]
+fn without_a_terminal_it_is_plain_lines() {
+    let bench = Bench::new();
+    station(&bench, "", &[("A1", "1-1", CODE)], &[(CODE, "fw.zip")]);
+    let _module = bench.attach(asr("1-1", 1));
+    let ended = bench.say("fixture run").end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let said = |line: &str| ended.stderr.lines().any(|other| other.starts_with(line));
+    assert!(
+        said("A1         writing") && said("A1          PASS   "),
+        "{ended:#?}"
+    );
+    assert!(!ended.stderr.contains(['\u{1b}', '\r']), "{ended:#?}");
+    // A batch says at its end what is to be known of each module, a loop when the module ends.
+    let is_result = |line: &str| line.starts_with(" PASS   A1 ") && line.contains(&imei(1));
+    assert!(is_result(&ended.stdout), "{ended:#?}");
+    let mut run = bench.say("fixture run --loop").0;
+    run.stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|line| is_result(&line)));
+    assert!(lines.any(|line| line.starts_with("A1         unplug the module")));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(lines.count(), 0);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        String::from_utf8(ended.stdout).unwrap(),
+        "A1         1 passed, 0 failed\n"
     );
 }

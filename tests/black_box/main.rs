@@ -24,6 +24,7 @@ mod neighbours;
 mod output;
 mod packages;
 mod ports;
+mod pty;
 mod refusals;
 mod resets;
 mod run_mode;
