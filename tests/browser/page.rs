@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
+use qpyflash::event::EventKind;
 use qpyflash_virtual::{AsrModule, LinkModel};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -238,6 +239,8 @@ async fn a_failure_is_readable_in_both_languages() {
     let stage = Stage::new(&["A1", "A2", "A3"]);
     stage.fail("A1", &wrong_module());
     stage.fail("A2", &gone());
+    let why = "the hub does not answer".to_owned();
+    stage.tell("A3", EventKind::OutOfService { text: why.clone() });
     let english = [
         "FAIL",
         "Wrong module: this firmware is for another submodel.",
@@ -272,6 +275,11 @@ async fn a_failure_is_readable_in_both_languages() {
     browser
         .until(&format!("{}.includes('must be flashed again')", text("A2")))
         .await;
+    for words in ["Out of service", &why] {
+        browser
+            .until(&format!("{}.includes({words:?})", text("A3")))
+            .await;
+    }
     assert_eq!(browser.ask("return document.documentElement.lang;").await, "en");
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qpyflash::event::{Event, Events};
+use qpyflash::event::{Event, EventKind, Events, SCHEMA};
 use qpyflash::flash::{ErrorReport, Outcome, Verdict};
 use qpyflash::fleet::SharedSink;
 use qpyflash::fleet::board::{Access, Board};
@@ -67,6 +67,18 @@ impl Stage {
         let mut events = Events::new(Box::new(move |event| sink(event)));
         events.set_slot(slot);
         events
+    }
+
+    /// A word of a slot between two modules.
+    pub fn tell(&self, slot: &str, kind: EventKind) {
+        (self.sink)(&Event {
+            schema: SCHEMA,
+            seq: 0,
+            t: 0.0,
+            slot: Some(slot.into()),
+            unit: None,
+            kind,
+        });
     }
 
     /// A module that is being written.

@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::response::sse;
 use serde::Serialize;
-use serde_json::json;
 use tokio::sync::{Notify, broadcast};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -116,18 +115,17 @@ impl Feed {
             view: View,
         }
         let view = self.state().all();
-        json!(Snapshot {
+        text(&Snapshot {
             station: &self.station,
-            view
+            view,
         })
-        .to_string()
     }
 
     /// Tells what has changed since the last call.
     pub fn publish(&self) {
         let changes = self.state().take_changes();
         if let Some(changes) = changes {
-            self.send(What::Change(json!(changes).to_string().into()));
+            self.send(What::Change(text(&changes).into()));
         }
     }
 
@@ -180,5 +178,71 @@ impl Feed {
     /// A panic elsewhere must not blind the board.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing that is told can fail to be JSON: keys are text, and there are no maps.
+fn text(told: &impl Serialize) -> String {
+    serde_json::to_string(told).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use qpyflash_protocols::Phase;
+
+    use super::*;
+    use crate::event::Events;
+
+    fn feed() -> Arc<Feed> {
+        let text = "line = \"L\"\nstation = \"S\"\nstate = \".\"\n[[slot]]\nname = \"A\"\npath = \"1-1\"\n";
+        let config = Config::parse(Path::new("fixture.toml"), text).unwrap();
+        Arc::new(Feed::new(&config, &config.slots, None))
+    }
+
+    /// So many changes, each told by itself.
+    fn change(feed: &Arc<Feed>, many: usize) {
+        let own = Arc::clone(feed);
+        let mut events = Events::new(Box::new(move |event| own.hear(event)));
+        events.set_slot("A");
+        for phase in Phase::ALL.into_iter().cycle().take(many) {
+            events.start(phase);
+            feed.publish();
+        }
+    }
+
+    /// What a reader is told until the end: the kind of each message.
+    async fn told(reader: impl Stream<Item = sse::Event>) -> Vec<&'static str> {
+        let kind = |event: sse::Event| {
+            let text = format!("{event:?}");
+            let kinds = ["snapshot", "change", "beat"];
+            kinds
+                .into_iter()
+                .find(|kind| text.contains(&format!("event: {kind}")))
+                .unwrap()
+        };
+        reader.map(kind).collect().await
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_keeps_up_is_told_each_change() {
+        let feed = feed();
+        let reader = feed.follow();
+        change(&feed, BACKLOG - 2);
+        feed.end();
+        let mut expected = vec!["snapshot"];
+        expected.extend(["change"; BACKLOG - 1]);
+        assert_eq!(told(reader).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_lags_gets_everything_anew_and_nothing_that_is_older() {
+        let feed = feed();
+        let reader = feed.follow();
+        change(&feed, 10 * BACKLOG);
+        feed.end();
+        assert_eq!(told(reader).await, ["snapshot", "snapshot"]);
+        assert!(feed.snapshot().contains("\"over\":true"));
     }
 }

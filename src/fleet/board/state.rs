@@ -11,6 +11,8 @@ use crate::flash::Outcome;
 use crate::fleet::config::Slot;
 use crate::identity::Identity;
 
+/// More do not fit into a tile; the last ones count.
+const MOST_WARNINGS: usize = 3;
 /// A mean over less says nothing, in seconds.
 const SHORTEST_MEAN: f64 = 0.25;
 
@@ -238,7 +240,11 @@ impl Tile {
                 }
             }
             EventKind::Identified { identity } => self.identified(identity),
-            EventKind::Warning { text } => self.warnings.push(text.clone()),
+            EventKind::Warning { text } => {
+                self.warnings.push(text.clone());
+                let too_many = self.warnings.len().saturating_sub(MOST_WARNINGS);
+                self.warnings.drain(..too_many);
+            }
             EventKind::AttemptFailed { attempt, .. } => self.attempt = attempt.saturating_add(1),
             EventKind::Finished { outcome } => self.finish(outcome),
             EventKind::Waiting {
