@@ -64,6 +64,7 @@ impl Browser {
         let mut driver = Command::new(DRIVER)
             .arg("--port=0")
             .env("HOME", profile.path())
+            .env("TMPDIR", profile.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)
