@@ -34,6 +34,7 @@ pub mod report;
 mod schema;
 mod slot;
 pub mod stock;
+pub mod tally;
 pub mod tuning;
 mod voice;
 mod wishes;
