@@ -14,13 +14,26 @@ use super::super::catalogue::has_words;
 use super::super::template::Template;
 
 /// Words that no person reads as a sentence: a file, or how a literal begins, and why.
-const EXEMPT: [(&str, &str); 35] = [
+const EXEMPT: [(&str, &str); 39] = [
     (
         "src/module/udev.rs",
         "the udev rules, a file for udev with its own comments",
     ),
     ("src/module/usb_page.rs", "a page of the documentation"),
     ("src/fleet/schema.rs", "the tables of the record"),
+    ("default-src", "a policy for browsers"),
+    (
+        "open this page with",
+        "what the board answers a browser, whose language is not this one",
+    ),
+    (
+        "this page can only",
+        "what the board answers a browser, whose language is not this one",
+    ),
+    (
+        "this page is for",
+        "what the board answers a browser, whose language is not this one",
+    ),
     ("SELECT ", "SQL"),
     ("INSERT ", "SQL"),
     ("UPDATE ", "SQL"),
