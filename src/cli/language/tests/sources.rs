@@ -13,57 +13,57 @@ use regex::Regex;
 use super::super::catalogue::has_words;
 use super::super::template::Template;
 
-/// Words that no person reads as a sentence: a file, or how a literal begins, and why.
-const EXEMPT: [(&str, &str); 39] = [
+/// Words that no person reads as a sentence, and why: a file, a literal, or how literals begin, with `…` behind it.
+const EXEMPT: &[(&str, &str)] = &[
     (
         "src/module/udev.rs",
         "the udev rules, a file for udev with its own comments",
     ),
     ("src/module/usb_page.rs", "a page of the documentation"),
     ("src/fleet/schema.rs", "the tables of the record"),
-    ("default-src", "a policy for browsers"),
+    ("default-src…", "a policy for browsers"),
     (
-        "open this page with",
+        "open this page with…",
         "what the board answers a browser, whose language is not this one",
     ),
     (
-        "this page can only",
+        "this page can only…",
         "what the board answers a browser, whose language is not this one",
     ),
     (
-        "this page is for",
+        "this page is for…",
         "what the board answers a browser, whose language is not this one",
     ),
-    ("SELECT ", "SQL"),
-    ("INSERT ", "SQL"),
-    ("UPDATE ", "SQL"),
-    ("(other.exit_code", "SQL"),
-    ("date(other.began", "SQL"),
-    ("json_extract(", "SQL"),
-    ("other.package_sha256", "SQL"),
-    ("try:", "Python for the module's REPL"),
-    ("except ", "Python for the module's REPL"),
-    ("Traceback (most", "what a module says"),
+    ("SELECT …", "SQL"),
+    ("INSERT …", "SQL"),
+    ("UPDATE …", "SQL"),
+    ("(other.exit_code…", "SQL"),
+    ("date(other.began…", "SQL"),
+    ("json_extract(…", "SQL"),
+    ("other.package_sha256…", "SQL"),
+    ("try:…", "Python for the module's REPL"),
+    ("except …", "Python for the module's REPL"),
+    ("Traceback (most…", "what a module says"),
     ("NameError", "what a module says"),
     ("REPL refuse", "what a module says"),
     ("Assertion failed", "what a module says"),
-    ("The firmware will stop running", "what a module says"),
+    ("The firmware will stop running…", "what a module says"),
     ("Virtual Machine", "what a hypervisor calls itself"),
     ("exclusive lock", "what the crate of serial ports says"),
     ("DLBOOT sync", "a wire command, shown between back-ticks"),
     ("LPC sync", "a wire command, shown between back-ticks"),
     ("AGBOOT sync", "a wire command, shown between back-ticks"),
     ("the pattern is valid", "of an `expect` on a constant"),
-    ("sudo modprobe {module}", "a command, shown between back-ticks"),
-    ("$ qpyflash write {file}", "a command"),
+    ("sudo modprobe {module}…", "a command, shown between back-ticks"),
+    ("$ qpyflash write {file}…", "a command"),
     ("read nv", "the name of a command, shown between back-ticks"),
     ("read rf", "the name of a command, shown between back-ticks"),
     ("erase all", "the name of a command, shown between back-ticks"),
-    ("[[slot]]", "what is written into a file"),
-    ("{} ff", "a part of a command"),
-    ("| `{id}`", "a page of the documentation"),
-    ("option since Linux", "a page of the documentation"),
-    ("option, which does not", "a page of the documentation"),
+    ("[[slot]]…", "what is written into a file"),
+    ("{} ff…", "a part of a command"),
+    ("| `{id}`…", "a page of the documentation"),
+    ("option since Linux…", "a page of the documentation"),
+    ("option, which does not list it", "a page of the documentation"),
     ("no driver known", "a page of the documentation"),
     ("restore nv", "the name of a command, shown between back-ticks"),
 ];
@@ -86,22 +86,23 @@ impl Sentence {
     }
 
     fn is_exempt(&self) -> bool {
-        let begins = |what: &str| self.literal.trim_start().starts_with(what) || self.shape.starts_with(what);
-        EXEMPT.iter().any(|(what, _)| self.file == *what || begins(what))
+        EXEMPT.iter().any(|(what, _)| self.is(what))
+    }
+
+    fn is(&self, what: &str) -> bool {
+        let literal = self.literal.trim();
+        match what.strip_suffix('…') {
+            Some(begin) => literal.starts_with(begin) || self.shape.starts_with(begin),
+            None => self.file == what || literal == what,
+        }
     }
 }
 
 /// Exemptions that exempt nothing any more.
 pub fn idle_exemptions(all: &BTreeSet<Sentence>) -> Vec<&'static str> {
-    let used = |what: &str| {
-        all.iter().any(|one| {
-            one.file == what || one.literal.trim_start().starts_with(what) || one.shape.starts_with(what)
-        })
-    };
-    EXEMPT
-        .iter()
-        .map(|(what, _)| *what)
-        .filter(|what| !used(what))
+    let exemptions = EXEMPT.iter().map(|(what, _)| *what);
+    exemptions
+        .filter(|what| !all.iter().any(|one| one.is(what)))
         .collect()
 }
 
@@ -182,7 +183,7 @@ fn gather(tokens: TokenStream, literals: &mut Vec<String>) {
                     at += item(&tokens[at..]);
                 }
             }
-            TokenTree::Ident(name) if name == "log" && is_punct(tokens.get(at), ':') => at += 5,
+            TokenTree::Ident(name) if name == "log" && tokens[at..].iter().take(2).all(is_colon) => at += 5,
             TokenTree::Literal(literal) => {
                 let text = syn::parse_str::<syn::LitStr>(&literal.to_string());
                 literals.extend(text.map(|text| text.value()));
@@ -197,13 +198,14 @@ fn gather(tokens: TokenStream, literals: &mut Vec<String>) {
 fn item(tokens: &[TokenTree]) -> usize {
     let is_end = |token: &TokenTree| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
-        token => is_punct(Some(token), ';'),
+        TokenTree::Punct(punct) => punct.as_char() == ';',
+        TokenTree::Ident(_) | TokenTree::Literal(_) => false,
     };
     tokens.iter().position(is_end).map_or(tokens.len(), |end| end + 1)
 }
 
-fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
+fn is_colon(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == ':')
 }
 
 /// The sentences of a literal: its lines, and the cells of each. What begins with one blank or with punctuation, or ends
