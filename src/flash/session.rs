@@ -55,7 +55,8 @@ pub(super) struct Keep {
 
 impl Keep {
     pub fn file(&mut self, what: &str, bytes: &[u8]) -> Result<(), String> {
-        let path = self.backups.keep(what, bytes).map_err(|why| why.to_string())?;
+        let kept = self.backups.keep(what, bytes);
+        let path = kept.map_err(|why| format!("`{}`: {why}", self.backups.folder().display()))?;
         self.files.push(path);
         Ok(())
     }

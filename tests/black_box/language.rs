@@ -1,9 +1,11 @@
 //! What a person reads in Chinese, and what stays English for machines.
 
-use qpyflash_virtual::{AsrModule, AsrPackage, AtOptions, Chip, Scale};
+use qpyflash_virtual::{
+    AsrModule, AsrPackage, AtOptions, Chip, Mode, Scale, UnisocChip, UnisocModule, UnisocPackage,
+};
 use unicode_width::UnicodeWidthStr;
 
-use crate::bench::{Bench, NEW, OLD, Untouched};
+use crate::bench::{Bench, NEW, OLD, PATIENCE, Untouched};
 use crate::harness::Ended;
 
 /// A bench with a package for another submodel, too.
@@ -197,4 +199,25 @@ fn what_machines_and_files_get_is_the_same_in_any_language() {
     let outcome = events.outcome();
     let message = outcome["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("refused: "), "{message}");
+}
+
+#[test]
+fn a_backup_that_cannot_be_saved() {
+    let bench = Bench::bare();
+    let package = UnisocPackage::generate("EC800GCNLDR02A02M04_OCPU_QPY", UnisocChip::Uis8850, Scale::Small);
+    bench.file(
+        "fw.zip",
+        package.public_bin_zip("QPY_OCPU_V0001_EC800G_CNLD_FW").unwrap(),
+    );
+    bench.file("taken", "a file where a folder should be");
+    let builder = UnisocModule::builder(UnisocChip::Uis8850, "EC800GCNLDR02A01M04_OCPU_QPY");
+    let module = builder.attach(&bench.bus).unwrap();
+    module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
+    let ended = bench.say("write fw.zip --backup-dir taken --lang zh").end();
+    let lines = [
+        "错误：保存模块的 NV 项：备份无法保存：`taken/",
+        "没有写入 flash（只有辅助代码装入了 RAM）\n",
+        "提示：请指定一个有剩余空间且当前用户可写的备份文件夹：`--backup-dir DIR`\n",
+    ];
+    assert_says(&ended, 6, &lines);
 }
