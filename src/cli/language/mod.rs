@@ -8,7 +8,9 @@
 //! 发送 `{sent}` 后 {} 秒内没有应答（尝试 {tries} 次）
 //! ```
 //!
-//! Tests hold the catalogue and the sources together; a sentence that is not in it is shown in English.
+//! What fills a hole is translated, too, where it is a sentence itself; what stands between back-ticks, and a hole whose
+//! name begins with `=`, never is. A new sentence is written where it belongs, and its pair goes into `zh`: tests hold the
+//! catalogue and the sources together. A sentence that is not in it is shown in English.
 
 mod catalogue;
 mod help;

@@ -1,7 +1,7 @@
 //! Every sentence in the sources: string literals that hold words, outside of tests, logs and attributes.
 //!
 //! No list of calls and macros has to be kept: a literal with words in it is meant for a person, or it stands in
-//! [`EXEMPT`] with the reason why it is not.
+//! [`EXEMPT`] with the reason why it is not. A single word is not asked for: most of them are names.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
