@@ -24,6 +24,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::outbox::settings::{self, Publish};
 use crate::error::{Error, Kind};
 use crate::identity::OrderingCode;
 use crate::module::TopologyPath;
@@ -48,6 +49,8 @@ pub struct Config {
     pub limits: Limits,
     /// Commands before and after a module.
     pub hooks: Hooks,
+    /// Where the outcome of each attempt is sent.
+    pub publish: Publish,
     /// Firmware per product.
     pub products: Vec<Product>,
     /// The slots, in the order of the file.
@@ -162,6 +165,7 @@ struct Text {
     limits: Option<Spanned<Limits>>,
     #[serde(default)]
     hooks: Option<Spanned<Hooks>>,
+    publish: Option<settings::Text>,
     #[serde(default)]
     product: Vec<ProductText>,
     #[serde(default)]
@@ -217,6 +221,12 @@ impl Config {
             state,
             limits: page.limits(parsed.limits)?,
             hooks: page.hooks(parsed.hooks)?,
+            publish: match parsed.publish {
+                Some(publish) => publish
+                    .check(folder, &line, &station)
+                    .map_err(|(span, why)| page.error(Some(span), &why))?,
+                None => Publish::default(),
+            },
             products: page.products(parsed.product, folder)?,
             slots: page.slots(parsed.slot)?,
             line,

@@ -9,6 +9,7 @@
 //! batch         -> conductor  a thread a slot; a slot that panics or hangs is marked, the rest go on
 //!   slot        hooks, attempts; each attempt in the journal before the module is asked anything
 //!   voice       the slot's events; `finished` is the last
+//! outbox        a message for each attempt, brought to the plant's network beside all that
 //! ```
 
 pub mod batch;
@@ -19,6 +20,7 @@ mod hook;
 pub mod journal;
 pub mod label;
 pub mod learn;
+pub mod outbox;
 pub mod report;
 mod schema;
 mod slot;
