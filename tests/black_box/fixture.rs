@@ -15,7 +15,7 @@ use crate::harness::Ended;
 use crate::{eigencomm, unisoc};
 
 /// A station with these slots: name, path, ordering code; and these packages: ordering code, file.
-fn station(bench: &Bench, limits: &str, slots: &[(&str, &str, &str)], packages: &[(&str, &str)]) {
+pub fn station(bench: &Bench, limits: &str, slots: &[(&str, &str, &str)], packages: &[(&str, &str)]) {
     let mut text = format!("line = \"L1\"\nstation = \"S1\"\nstate = \"state\"\n[limits]\n{limits}\n");
     for (code, file) in packages {
         let sha256 = sha256(&std::fs::read(bench.path().join(file)).unwrap());
@@ -38,11 +38,11 @@ fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn imei(number: usize) -> String {
+pub fn imei(number: usize) -> String {
     format!("8663270400{number:05}")
 }
 
-fn asr(path: &str, number: usize) -> qpyflash_virtual::AsrModuleBuilder {
+pub fn asr(path: &str, number: usize) -> qpyflash_virtual::AsrModuleBuilder {
     AsrModule::builder(OLD)
         .topology(path)
         .identity(|identity| identity.imei = imei(number))

@@ -100,6 +100,9 @@ impl Destination for Http {
 /// Without the address, which may have a secret in it.
 fn failure(error: &ureq::Error) -> Failure {
     let why = match error {
+        ureq::Error::Io(why) if why.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            format!("no secure connection to the service: {why}")
+        }
         ureq::Error::Io(why) => format!("the service cannot be reached: {why}"),
         ureq::Error::HostNotFound => "the service cannot be found: nobody knows its name".into(),
         ureq::Error::Timeout(Timeout::Resolve) => {
