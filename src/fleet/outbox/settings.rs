@@ -28,6 +28,8 @@
 //! The session with the broker is a clean one: what it has not acknowledged is in the outbox, and we subscribe to
 //! nothing, so that there is nothing a broker could keep for us.
 //!
+//! A proxy that the environment names (`HTTPS_PROXY`, `NO_PROXY`) is used for HTTP.
+//!
 //! HTTP 2xx is the word that a message has arrived. 408, 425, 429, 5xx and silence pass; any other answer is a
 //! refusal. So is an MQTT acknowledgement with a reason other than success, no subscriber, quota and unspecified.
 

@@ -105,6 +105,14 @@ impl Line {
         self.modules.iter().map(bytes).collect()
     }
 
+    /// How long a run takes, once the service has had its bad moments.
+    fn time_of_a_run(&self) -> Duration {
+        fixture(&self.bench, "run", 0);
+        let began = Instant::now();
+        fixture(&self.bench, "run", 0);
+        began.elapsed()
+    }
+
     /// As somebody does after a crash.
     fn power_cycle(&self) {
         for module in &self.modules {
@@ -151,9 +159,7 @@ fn attempts(database: &Path) -> (Vec<i64>, i64, String) {
 
 /// Kills a station so many times, and returns how far it had come each time.
 fn kill_often(line: &Line, kills: usize, random: &mut Random) -> Vec<String> {
-    let began = Instant::now();
-    fixture(&line.bench, "run", 0);
-    let longest = began.elapsed();
+    let longest = line.time_of_a_run();
     let elsewhere = line.bench.path().join("copy");
     let mut known: Vec<Kept> = messages(&line.copy(&elsewhere).unwrap());
     let mut phases = Vec::new();
@@ -261,9 +267,7 @@ fn killed_at_random_moments_the_record_is_whole_and_everything_is_delivered() {
 fn cut_off_at_random_moments_the_record_is_whole_and_goes_on_elsewhere() {
     let mut random = Random::seeded();
     let line = Line::new(0, None);
-    let began = Instant::now();
-    fixture(&line.bench, "run", 0);
-    let longest = began.elapsed();
+    let longest = line.time_of_a_run();
     for number in 0..12 {
         let after = random.up_to(longest);
         let running = line.bench.say("fixture run --jsonl").start();
