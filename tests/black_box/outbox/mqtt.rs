@@ -5,7 +5,7 @@ use std::path::Path;
 use qpyflash_virtual::LinkModel;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use super::broker::{Broker, Certificates, PASSWORD, USER, free_port};
+use super::broker::{Broker, Certificates, PASSWORD, USER};
 use super::service::{Mute, Service};
 use super::{add, assert_secret, database, empty_station, fixture, messages, waiting};
 use crate::bench::{Bench, assert_holds, firmware};
@@ -166,7 +166,6 @@ fn what_cannot_be_reached_is_told_and_holds_up_nobody() {
     let bench = Bench::new();
     let service = Service::start(&[]);
     let mute = Mute::new();
-    let closed = free_port();
     let web = format!("[publish.http]\nurl = \"http://127.0.0.1:{}/\"\n", service.port);
     let mqtt = |url: &str| {
         format!(
@@ -176,14 +175,15 @@ fn what_cannot_be_reached_is_told_and_holds_up_nobody() {
     };
     let mut cases = vec![
         (
-            format!("mqtt://127.0.0.1:{closed}"),
+            "mqtt://127.0.0.1:1".into(),
             "the broker cannot be reached: Connection refused",
         ),
         (
             format!("mqtt://127.0.0.1:{}", mute.port()),
             "the broker does not answer",
         ),
-        ("mqtt://broker.invalid".into(), "the broker cannot be reached"),
+        // How long it takes to learn that nobody has that name is up to the host.
+        ("mqtt://broker.invalid".into(), "publish.mqtt: the broker "),
     ];
     let broker = Broker::start(None);
     if let Some(broker) = &broker {
