@@ -9,8 +9,10 @@
 //! ```
 //!
 //! The line never waits for the network. A destination gets every message at least once and in order, whatever ends
-//! the program or the host; a message that comes twice has the same `id`. A new destination gets the messages of the
-//! whole record. One that refuses a message gets it again, and nothing after it, until it takes it or somebody changes
+//! the program or the host; a message that comes twice has the same `id`. Messages are kept as long as their attempts:
+//! a new destination gets those of the whole record, and one that has moved goes on where it was.
+//!
+//! A destination that refuses a message gets it again, and nothing after it, until it takes it or somebody changes
 //! something: a gap would look like a module that was never flashed.
 
 mod courier;

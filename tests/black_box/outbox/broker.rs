@@ -117,6 +117,16 @@ impl Broker {
         Some(broker)
     }
 
+    /// Goes on with these lines in addition to its first configuration, instead of those it was given so before.
+    pub fn reconfigure(&mut self, lines: &str) {
+        self.stop();
+        let file = self.folder.path().join("mosquitto.conf");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let first = text.split("# more\n").next().unwrap();
+        std::fs::write(file, format!("{first}# more\n{lines}\n")).unwrap();
+        self.restart();
+    }
+
     /// Starts it again, and waits until it listens. Its port may be somebody else's for a moment.
     pub fn restart(&mut self) {
         assert!(self.process.is_none());

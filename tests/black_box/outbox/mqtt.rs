@@ -1,6 +1,7 @@
 //! Messages through a broker.
 
 use std::path::Path;
+use std::time::Duration;
 
 use qpyflash_virtual::LinkModel;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -162,6 +163,36 @@ fn a_broker_is_trusted_by_its_authority_alone() {
 }
 
 #[test]
+fn what_a_broker_refuses_is_told_and_never_left_out() {
+    let Some(mut broker) = Broker::start(None) else {
+        return;
+    };
+    let plant = broker.listen(None);
+    let bench = Bench::new();
+    bench.file("password", PASSWORD);
+    let readers = bench.file("readers", format!("user {USER}\ntopic read #\n"));
+    empty_station(&bench, 2, &section(broker.port));
+    for (refuses, told) in [
+        (
+            format!("acl_file {}", readers.display()),
+            "the message is refused: the broker answers NotAuthorized; it and",
+        ),
+        (
+            "max_packet_size 200".into(),
+            "the broker takes 200; it and all after it wait",
+        ),
+    ] {
+        broker.reconfigure(&refuses);
+        let ended = fixture(&bench, "run", 4);
+        assert!(ended.stderr.contains(told), "{refuses}: {ended:#?}");
+        assert_eq!(waiting(&bench, "mqtt")["messages"], 2);
+        broker.reconfigure("");
+        fixture(&bench, "publish", 0);
+        plant.received.wait_for_all(&messages(&database(&bench)));
+    }
+}
+
+#[test]
 fn what_cannot_be_reached_is_told_and_holds_up_nobody() {
     let bench = Bench::new();
     let service = Service::start(&[]);
@@ -201,4 +232,28 @@ fn what_cannot_be_reached_is_told_and_holds_up_nobody() {
     assert_eq!(waiting(&bench, "mqtt")["messages"], cases.len());
     assert_eq!(waiting(&bench, "http")["messages"], 0);
     service.received.wait_for_all(&messages(&database(&bench)));
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_the_network() {
+    let bench = Bench::new();
+    let url = "mqtt://127.0.0.1:1";
+    empty_station(
+        &bench,
+        1,
+        &format!("[publish]\ngrace_seconds = 3600\n[publish.mqtt]\nurl = \"{url}\"\n"),
+    );
+    let mut running = bench.say("fixture run --jsonl").start();
+    running.wait_for(|event| event["kind"] == "finished");
+    // One that comes while the slots still end is theirs.
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(500));
+        running.interrupt();
+    }
+    let ended = running.end();
+    assert_eq!(ended.code, Some(4), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("publish.mqtt: 1 message waits"),
+        "{ended:#?}"
+    );
 }
