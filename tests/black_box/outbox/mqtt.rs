@@ -6,6 +6,8 @@ use std::time::Duration;
 use qpyflash_virtual::LinkModel;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
+use serde_json::Value;
+
 use super::broker::{Broker, Certificates, PASSWORD, USER};
 use super::service::{Mute, Service};
 use super::{add, assert_secret, database, empty_station, fixture, messages, waiting};
@@ -41,6 +43,7 @@ fn a_broker_that_goes_and_comes_gets_every_attempt_in_order() {
 
     // There from the beginning.
     let ended = fixture(&bench, "run --json --operator Ada", 4);
+    assert_eq!(ended.json()["outbox"], Value::Array(Vec::new()));
     let arrived = plant.received.wait_for_all(&messages(&database(&bench)));
     assert_eq!(arrived.len(), 3, "{ended:#?}");
     let topics: Vec<&str> = arrived.iter().map(|one| one.place.as_str()).collect();
@@ -57,6 +60,11 @@ fn a_broker_that_goes_and_comes_gets_every_attempt_in_order() {
     let mut running = bench.say("fixture run --jsonl").start();
     running.wait_for(|event| event["kind"] == "finished" && event["slot"] == "C");
     broker.stop();
+    let busy = fixture(&bench, "publish", 8);
+    assert!(
+        busy.stderr.contains("hint: it delivers what waits itself"),
+        "{busy:#?}"
+    );
     running.wait_for(|event| event["kind"] == "finished");
     broker.restart();
     let ended = running.end();
@@ -225,7 +233,7 @@ fn what_cannot_be_reached_is_told_and_holds_up_nobody() {
     }
     for (url, expected) in &cases {
         empty_station(&bench, 1, &mqtt(url));
-        let ended = fixture(&bench, "run", 4);
+        let ended = fixture(&bench, "run -vv", 4);
         assert!(ended.stderr.contains(expected), "{url}: {ended:#?}");
         assert_secret(&bench, &[&ended], "not the password");
     }
