@@ -65,18 +65,15 @@ impl Destination for Mqtt {
             .get_or_insert_with(|| AsyncClient::new(self.options.clone(), 1));
         let topic = self.topic.of(&message.attempt());
         // To connect, and to be acknowledged.
-        let delivered = timeout(self.timeout * 2, hand_over(connection, topic, message)).await;
-        match delivered {
+        let delivered = match timeout(self.timeout * 2, hand_over(connection, topic, message)).await {
             Ok(Ok(reason)) => judge(reason),
-            Ok(Err(failure)) => {
-                self.connection = None;
-                Err(failure)
-            }
-            Err(_) => {
-                self.connection = None;
-                Err(Failure::passing("the broker does not acknowledge the message"))
-            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(Failure::passing("the broker does not acknowledge the message")),
+        };
+        if delivered.is_err() {
+            self.connection = None;
         }
+        delivered
     }
 
     async fn idle(&mut self) {
@@ -128,13 +125,33 @@ async fn hand_over(
         .map_err(|_| Failure::refusal("its topic is none"))?;
     let mut sent = None;
     loop {
-        match events.poll().await.map_err(|why| failure(&why))? {
-            Event::Outgoing(Outgoing::Publish(packet)) => sent = Some(packet),
-            Event::Incoming(Incoming::PubAck(acknowledgement)) if Some(acknowledgement.pkid) == sent => {
-                return Ok(acknowledgement.reason);
+        match events.poll().await {
+            Ok(event) => {
+                if let Some(reason) = acknowledgement(&event, &mut sent) {
+                    return Ok(reason);
+                }
             }
-            _ => {}
+            // A broker may acknowledge and close the connection in one breath, as mosquitto does when it refuses: the
+            // acknowledgement has been read all the same.
+            Err(why) => {
+                let mut read = events.state.events.drain(..);
+                return read
+                    .find_map(|event| acknowledgement(&event, &mut sent))
+                    .ok_or_else(|| failure(&why));
+            }
         }
+    }
+}
+
+/// What the acknowledgement of the packet that was sent says, if that is what has happened.
+fn acknowledgement(event: &Event, sent: &mut Option<u16>) -> Option<PubAckReason> {
+    match event {
+        Event::Outgoing(Outgoing::Publish(packet)) => {
+            *sent = Some(*packet);
+            None
+        }
+        Event::Incoming(Incoming::PubAck(word)) if Some(word.pkid) == *sent => Some(word.reason),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -64,12 +65,16 @@ fn programs() -> Option<Programs> {
     None
 }
 
+/// A port that nobody is given by the system while the broker is away: systems give higher ones.
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = std::process::id() * 31 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + (next % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Broker {
@@ -127,19 +132,20 @@ impl Broker {
         self.restart();
     }
 
-    /// Starts it again, and waits until it listens. Its port may be somebody else's for a moment.
+    /// Starts it again, and waits until it listens.
     pub fn restart(&mut self) {
         assert!(self.process.is_none());
         let until = Instant::now() + PATIENCE;
-        let mut process = self.spawn();
+        let spawned = self.spawn();
+        let process = self.process.insert(spawned);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < until, "{}", self.log());
-            if process.try_wait().unwrap().is_some() {
-                process = self.spawn();
-            }
+            assert!(Instant::now() < until && process.try_wait().unwrap().is_none());
             std::thread::sleep(Duration::from_millis(10));
         }
-        self.process = Some(process);
+        assert!(
+            process.try_wait().unwrap().is_none(),
+            "somebody else has the port"
+        );
     }
 
     fn spawn(&self) -> Child {
@@ -195,7 +201,7 @@ impl Broker {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let received = Received::default();
+        let received = Received::new(usize::MAX / 2);
         let (lines, kept) = (
             BufReader::new(process.stdout.take().unwrap()).lines(),
             received.clone(),
@@ -209,6 +215,12 @@ impl Broker {
                 kept.add(topic, id, body);
             }
         });
+        // A listener that cannot connect at first gives up; later it tries for ever.
+        let until = Instant::now() + PATIENCE;
+        while self.log().matches(" as plant ").count() < 2 {
+            assert!(Instant::now() < until, "{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
         Plant {
             received,
             process: Arc::new(Mutex::new(process)),

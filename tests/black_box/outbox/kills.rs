@@ -214,7 +214,7 @@ fn assert_all_arrived(line: &Line, plant: Option<&Plant>) {
             |arrived: &super::Arrival| arrived.place.starts_with(&format!("qpyflash/L1/{}/", line.name));
         plant.received.wait_for(&kept[kept.len() - 1].id);
         let arrived: Vec<super::Arrival> = plant.received.all().into_iter().filter(own).collect();
-        assert_delivered(&kept, &arrived);
+        assert_delivered(&kept, &arrived, 1);
     }
 }
 
@@ -306,7 +306,7 @@ fn cut_off_at_random_moments_the_record_is_whole_and_goes_on_elsewhere() {
                 .zip(&after[had.len()..])
                 .all(|(old, new)| old.id == new.id)
         );
-        assert_delivered(&after[had.len()..], &service.received.all());
+        assert_delivered(&after[had.len()..], &service.received.all(), 1);
         let (_, open, _) = attempts(&copy);
         assert_eq!(open, 0);
     }

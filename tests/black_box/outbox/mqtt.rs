@@ -192,7 +192,11 @@ fn what_a_broker_refuses_is_told_and_never_left_out() {
     ] {
         broker.reconfigure(&refuses);
         let ended = fixture(&bench, "run", 4);
-        assert!(ended.stderr.contains(told), "{refuses}: {ended:#?}");
+        assert!(
+            ended.stderr.contains(told),
+            "{refuses}: {ended:#?}\n{}",
+            broker.log()
+        );
         assert_eq!(waiting(&bench, "mqtt")["messages"], 2);
         broker.reconfigure("");
         fixture(&bench, "publish", 0);

@@ -55,7 +55,7 @@ impl Service {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let service = Service {
             port: listener.local_addr().unwrap().port(),
-            received: Received::default(),
+            received: Received::new(1),
             deeds: Arc::new(Mutex::new((deeds.iter().copied().collect(), Deed::Answer(200)))),
             headers: Arc::default(),
         };
