@@ -98,6 +98,30 @@ pub struct HttpSettings {
 }
 
 impl Publish {
+    /// The section, checked; nothing of it is nowhere to send.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub(in crate::fleet) fn read(
+        text: Option<Text>,
+        folder: &Path,
+        line: &str,
+        station: &str,
+    ) -> Result<Self, Wrong> {
+        let Some(text) = text else {
+            return Ok(Publish::default());
+        };
+        Ok(Publish {
+            grace: seconds(text.grace_seconds, 5, 0..=3600)?,
+            retry: seconds(text.retry_seconds, 60, 1..=3600)?,
+            mqtt: text
+                .mqtt
+                .map(|text| mqtt(text, folder, line, station))
+                .transpose()?,
+            http: text.http.map(|text| http(text, folder)).transpose()?,
+        })
+    }
+
     /// The names of the destinations.
     pub fn destinations(&self) -> impl Iterator<Item = &'static str> {
         let mqtt = self.mqtt.as_ref().map(|_| Mqtt::NAME);
@@ -146,22 +170,6 @@ struct HttpText {
 
 /// What is wrong, and where in the text.
 type Wrong = (Range<usize>, String);
-
-impl Text {
-    /// # Errors
-    /// What is wrong, and where.
-    pub(in crate::fleet) fn check(self, folder: &Path, line: &str, station: &str) -> Result<Publish, Wrong> {
-        Ok(Publish {
-            grace: seconds(self.grace_seconds, 5, 0..=3600)?,
-            retry: seconds(self.retry_seconds, 60, 1..=3600)?,
-            mqtt: self
-                .mqtt
-                .map(|text| mqtt(text, folder, line, station))
-                .transpose()?,
-            http: self.http.map(|text| http(text, folder)).transpose()?,
-        })
-    }
-}
 
 fn mqtt(text: Spanned<MqttText>, folder: &Path, line: &str, station: &str) -> Result<MqttSettings, Wrong> {
     let (span, text) = (text.span(), text.into_inner());
