@@ -2,8 +2,9 @@
 
 use super::mqtt::authority;
 use super::service::{Deed, Service};
-use super::{assert_secret, database, empty_station, fixture, messages, waiting};
+use super::{add, assert_secret, database, empty_station, fixture, messages, waiting};
 use crate::bench::Bench;
+use crate::fixture::{asr, station};
 
 const TOKEN: &str = "0123456789abcdef-token";
 
@@ -138,4 +139,24 @@ fn without_a_destination_messages_are_kept_and_one_that_comes_later_gets_them() 
             .iter()
             .any(|line| line.eq_ignore_ascii_case("x-api-key: 4711"))
     );
+}
+
+#[test]
+fn a_station_that_goes_on_delivers_while_it_does() {
+    let bench = Bench::new();
+    let service = Service::start(&[]);
+    let _module = bench.attach(asr("1-1", 1));
+    let slots = [("A", "1-1", "EC600NCNLA")];
+    station(&bench, "retries = 0", &slots, &[("EC600NCNLA", "fw.zip")]);
+    add(
+        &bench,
+        &section(&service).replace("token_env = \"PLANT_TOKEN\"", ""),
+    );
+    let mut running = bench.say("fixture run --loop --jsonl").start();
+    running.wait_for(|event| event["kind"] == "finished");
+    let arrived = service.received.wait_for_all(&messages(&database(&bench)));
+    assert_eq!(arrived[0].body["attempt"]["verdict"], "confirmed");
+    running.interrupt();
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
