@@ -12,10 +12,12 @@
 //!     presence  whether what is at the place is another module
 //!   slot        hooks, attempts; record: each attempt in the journal before the module is asked anything
 //!   voice       the slot's events; `finished` is the last of each module's
+//! events        -> board      a page for a big screen above the line
 //! outbox        a message for each attempt, brought to the plant's network beside all that
 //! ```
 
 pub mod batch;
+pub mod board;
 pub mod check;
 mod conductor;
 pub mod config;
