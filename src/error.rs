@@ -75,6 +75,8 @@ pub enum Kind {
     HookFailed,
     /// The record of a production line cannot be kept.
     JournalFailed,
+    /// Messages of a production line wait for a destination.
+    Undelivered,
     /// A bug in qpyflash.
     Internal,
 }
@@ -116,6 +118,7 @@ impl Kind {
         Kind::SlotHung,
         Kind::HookFailed,
         Kind::JournalFailed,
+        Kind::Undelivered,
         Kind::Internal,
     ];
 
@@ -156,6 +159,7 @@ impl Kind {
             Kind::SlotHung => "slot.hung",
             Kind::HookFailed => "hook.failed",
             Kind::JournalFailed => "journal.failed",
+            Kind::Undelivered => "publish.undelivered",
             Kind::Internal => "internal",
         }
     }
@@ -260,6 +264,7 @@ impl Error {
             Kind::Interrupted if untouched => 130,
             Kind::Interrupted => 12,
             Kind::HookFailed if self.written == Written::Complete => 11,
+            Kind::Undelivered => 4,
             Kind::ModuleMissing
             | Kind::ModuleSilent
             | Kind::LinkFailed

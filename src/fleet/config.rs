@@ -64,6 +64,7 @@ use toml::Spanned;
 
 use super::desk::Scanner;
 use super::label::is_separator;
+use super::outbox::settings::{self, Publish};
 use super::tuning::{FlashBaud, Pacing, Tuning};
 use crate::error::{Error, Kind};
 use crate::identity::OrderingCode;
@@ -90,6 +91,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// The scanner of the labels.
     pub scanner: Option<Scanner>,
+    /// Where the outcome of each attempt is sent.
+    pub publish: Publish,
     /// Firmware per product.
     pub products: Vec<Product>,
     /// The slots, in the order of the file.
@@ -175,6 +178,7 @@ struct Text {
     limits: Option<Spanned<Limits>>,
     #[serde(default)]
     hooks: Option<Spanned<Hooks>>,
+    publish: Option<settings::Text>,
     #[serde(default)]
     link: Tuning,
     scanner: Option<Scanner>,
@@ -238,6 +242,8 @@ impl Config {
             state,
             limits: page.limits(parsed.limits)?,
             hooks: page.hooks(parsed.hooks)?,
+            publish: Publish::read(parsed.publish, folder, &line, &station)
+                .map_err(|(span, why)| page.error(Some(span), &why))?,
             products: page.products(parsed.product, folder)?,
             slots: page.slots(parsed.slot, &parsed.link)?,
             scanner: parsed.scanner.map(|scanner| Scanner {

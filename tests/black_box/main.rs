@@ -22,6 +22,7 @@ mod hosts;
 mod interrupts;
 mod matrix;
 mod neighbours;
+mod outbox;
 mod output;
 mod packages;
 mod ports;
