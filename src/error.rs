@@ -51,8 +51,10 @@ pub enum Kind {
     LinkDenied,
     /// Another program holds the port.
     LinkBusy,
-    /// The operating system failed on the port.
+    /// The operating system, or the server on the network, failed on the port.
     LinkFailed,
+    /// What serves the port on the network cannot serve a module.
+    LinkUnsupported,
     /// Download mode was not reached.
     DownloadModeNotReached,
     /// The module left the bus while it was being written.
@@ -106,6 +108,7 @@ impl Kind {
             Kind::LinkDenied => "link.denied",
             Kind::LinkBusy => "link.busy",
             Kind::LinkFailed => "link.failed",
+            Kind::LinkUnsupported => "link.unsupported",
             Kind::DownloadModeNotReached => "module.download-mode",
             Kind::ModuleGone => "module.gone",
             Kind::ModuleRefused => "module.nak",
@@ -224,6 +227,7 @@ impl Error {
             Kind::ModuleMissing
             | Kind::ModuleSilent
             | Kind::LinkFailed
+            | Kind::LinkUnsupported
             | Kind::ModuleGone
             | Kind::ModuleRefused
             | Kind::ModuleUnsupported
