@@ -23,6 +23,7 @@ mod output;
 mod packages;
 mod ports;
 mod refusals;
+mod remote;
 mod resets;
 mod run_mode;
 mod sdk;
