@@ -65,6 +65,8 @@ pub(super) struct Client {
     ready: bool,
     /// Settings that the server has not confirmed yet.
     unconfirmed: Vec<Setting>,
+    /// The server has left open whether the port uses flow control.
+    flow_control_is_open: bool,
     unfit: Option<Unfit>,
     awaited: VecDeque<Awaited>,
     /// Bytes of data since the last mark.
@@ -86,6 +88,7 @@ impl Client {
             prepared: false,
             ready: false,
             unconfirmed: Setting::ALL.to_vec(),
+            flow_control_is_open: false,
             unfit: None,
             awaited: VecDeque::new(),
             unmarked: 0,
@@ -142,6 +145,11 @@ impl Client {
                 Some(Awaited::Speed(wanted)) if got != wanted => {
                     self.unfit = Some(Unfit::OtherBaud { wanted, got });
                 }
+                // Answers come in turn: what is missing now will not come. Some servers keep silent about SET-CONTROL.
+                Some(Awaited::Mark(_)) if !self.ready && self.unconfirmed == [Setting::FlowControl] => {
+                    self.unconfirmed.clear();
+                    self.flow_control_is_open = true;
+                }
                 Some(Awaited::Speed(_) | Awaited::Mark(_)) | None => {}
             },
             Notice::Is(setting, got) => {
@@ -164,6 +172,13 @@ impl Client {
     /// Every answer about the line speed has come: the server has taken all that was sent up to the last mark.
     pub fn is_settled(&self) -> bool {
         self.awaited.is_empty()
+    }
+
+    /// What a person should know about a port that can be used.
+    pub fn note(&self) -> Option<String> {
+        self.flow_control_is_open.then(|| {
+            "the server has not said whether its port uses flow control: there must be none".to_owned()
+        })
     }
 
     /// Why the port cannot be used, if that is known.

@@ -78,6 +78,25 @@ fn says_which_setting_is_another() {
 }
 
 #[test]
+fn silence_about_flow_control_is_noted_and_about_nothing_else_taken() {
+    let (others, rest) = CONFIRMED.split_at(CONFIRMED.len() - 4 * 7);
+    let mut client = Client::new(115_200);
+    client.hear(AGREED);
+    client.hear(others);
+    assert_eq!(client.missing(), "SET-CONTROL (flow control) 1");
+    client.hear(SPEED);
+    assert!(client.is_ready());
+    assert!(client.note().unwrap().contains("flow control"));
+    let mut client = Client::new(115_200);
+    client.hear(AGREED);
+    client.hear(&others[..others.len() - 7]);
+    client.hear(&[rest, SPEED].concat());
+    assert!(!client.is_ready());
+    assert_eq!(client.missing(), "SET-STOPSIZE 1");
+    assert_eq!(ready().note(), None);
+}
+
+#[test]
 fn keeps_what_a_stranger_says() {
     let mut client = Client::new(115_200);
     client.hear(b"\r\nHTTP/1.1 400 Bad\x1b Request\r\nServer: x\r\n");

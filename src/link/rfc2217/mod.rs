@@ -344,17 +344,15 @@ impl Pipe for Remote {
             self.client.mark();
         }
         let taken = self.work_until(CLOSE_WITHIN, |it| it.client.is_settled());
-        let mut notes: Vec<String> = self.lost.take().into_iter().collect();
-        if matches!(taken, Ok(false)) && notes.is_empty() {
-            notes.push("the server has not taken the last bytes".into());
+        let mut end = self.lost.take();
+        if end.is_none() && matches!(taken, Ok(false)) {
+            end = Some("the server has not taken the last bytes".into());
         }
-        if notes.is_empty() && self.stream.shutdown(Shutdown::Write).is_ok() {
+        if end.is_none() && self.stream.shutdown(Shutdown::Write).is_ok() {
             let _ = self.work_until(CLOSE_WITHIN, |it| it.lost.is_some());
         }
-        notes
-            .into_iter()
-            .map(|note| format!("{}: {note}", self.name))
-            .collect()
+        let notes = self.client.note().into_iter().chain(end);
+        notes.map(|note| format!("{}: {note}", self.name)).collect()
     }
 }
 
