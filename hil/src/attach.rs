@@ -87,8 +87,9 @@ pub struct Arguments {
     fault: Vec<Fault>,
 }
 
+/// What kinds of modules there are.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
+pub enum Kind {
     Asr,
     Unisoc8910,
     Unisoc8850,
