@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
@@ -16,16 +17,56 @@ use crate::link::Cancel;
 /// Time between two looks at a slot that says nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What a slot does.
+/// What is done to one module in a slot.
 pub(super) struct Task {
     pub voice: Voice,
     /// Done on a thread of its own.
     pub work: Box<dyn FnOnce() -> Outcome + Send>,
-    /// Records the end of a slot whose thread cannot do it any more.
-    pub lost: Box<dyn FnOnce(&Outcome) + Send>,
+    /// Records the end of a module whose thread cannot do it any more.
+    pub lost: Box<dyn FnOnce(&mut Outcome) + Send>,
 }
 
-/// How a batch is stopped: the first wish starts no more modules and lets those in work end, the second stops them at
+/// Gives a slot its modules, one after the other.
+pub(super) trait Feed: Send + 'static {
+    /// The next module, once it is there; none when the slot is done, or nothing new is to be started.
+    fn next(&mut self) -> impl Future<Output = Option<Task>> + Send;
+
+    /// A module's thread hangs, so nothing can be done in the slot any more.
+    fn give_up(self);
+}
+
+/// What has become of the modules of one slot.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// How many passed.
+    pub passed: u32,
+    /// How many did not.
+    pub failed: u32,
+    /// The exit code of the worst of them.
+    pub exit_code: u8,
+    /// How the last of them ended.
+    pub last: Option<Outcome>,
+}
+
+impl Tally {
+    fn add(&mut self, outcome: Outcome) {
+        match outcome.exit_code {
+            0 => self.passed += 1,
+            _ => self.failed += 1,
+        }
+        self.exit_code = worst([self.exit_code, outcome.exit_code]);
+        self.last = Some(outcome);
+    }
+}
+
+/// The exit code of many is that of the worst: what needs a person most comes first.
+pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
+    const ORDER: [u8; 14] = [1, 12, 10, 11, 9, 6, 7, 3, 8, 5, 4, 2, 130, 0];
+    let rank = |code: &u8| ORDER.iter().position(|other| other == code).unwrap_or(0);
+    codes.into_iter().min_by_key(rank).unwrap_or(0)
+}
+
+/// How a station is stopped: the first wish starts no more modules and lets those in work end, the second stops them at
 /// their next safe moment, the third ends the process.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
@@ -46,59 +87,115 @@ impl Stop {
     }
 }
 
-/// Carries all tasks out, `parallel` at once, and returns how each slot ended, in their order. A slot that is silent
-/// for longer than `silent` is given up; its thread is left behind.
-pub(super) fn conduct_all(
-    tasks: Vec<Task>,
+/// Hears every wish to stop from the moment it exists.
+pub(super) struct Conductor {
+    runtime: Runtime,
+    wishes: StopWishes,
+}
+
+impl Conductor {
+    /// # Errors
+    /// [`Kind::Internal`] when there is no runtime, or nobody can listen.
+    pub fn begin() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|why| internal(format!("cannot start the conductor: {why}")))?;
+        let wishes = {
+            let _inside = runtime.enter();
+            StopWishes::listen().map_err(|why| internal(format!("cannot listen for Ctrl-C: {why}")))?
+        };
+        Ok(Conductor { runtime, wishes })
+    }
+
+    /// Serves all slots, `parallel` modules at once, and returns what has become of each, in their order. A module that
+    /// is silent for longer than `silent` is given up; its thread is left behind, and its slot gets no other.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] when a slot was lost.
+    pub fn conduct(
+        mut self,
+        slots: Vec<impl Feed>,
+        parallel: usize,
+        silent: Duration,
+        stop: &Stop,
+    ) -> Result<Vec<Tally>, Error> {
+        self.runtime.block_on(async {
+            // What was wished until now is heard before anything is started.
+            tokio::select! {
+                () = self.wishes.next() => stop.wish(),
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+            serve_all(slots, parallel, silent, stop, &mut self.wishes).await
+        })
+    }
+}
+
+fn internal(what: String) -> Error {
+    Error::new(Kind::Internal, what)
+}
+
+async fn serve_all(
+    slots: Vec<impl Feed>,
     parallel: usize,
     silent: Duration,
     stop: &Stop,
-) -> Result<Vec<Outcome>, Error> {
-    let internal = |what: String| Error::new(Kind::Internal, what);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|why| internal(format!("cannot start the conductor: {why}")))?;
-    runtime.block_on(async {
-        let mut wishes =
-            StopWishes::listen().map_err(|why| internal(format!("cannot listen for Ctrl-C: {why}")))?;
-        let places = Arc::new(Semaphore::new(parallel));
-        let mut slots = JoinSet::new();
-        for (index, task) in tasks.into_iter().enumerate() {
-            let (places, drain) = (Arc::clone(&places), stop.drain.clone());
-            slots.spawn(async move { (index, slot(task, &places, silent, &drain).await) });
+    wishes: &mut StopWishes,
+) -> Result<Vec<Tally>, Error> {
+    let places = Arc::new(Semaphore::new(parallel));
+    let mut at_work = JoinSet::new();
+    for (index, feed) in slots.into_iter().enumerate() {
+        let (places, drain) = (Arc::clone(&places), stop.drain.clone());
+        at_work.spawn(async move { (index, serve(feed, &places, silent, &drain).await) });
+    }
+    let (mut ended, mut lost) = (Vec::new(), None);
+    loop {
+        tokio::select! {
+            one = at_work.join_next() => match one {
+                Some(Ok(one)) => ended.push(one),
+                // The others must still come to their end.
+                Some(Err(why)) => lost = Some(why),
+                None => break,
+            },
+            () = wishes.next() => stop.wish(),
         }
-        let (mut ended, mut lost) = (Vec::new(), None);
-        loop {
-            tokio::select! {
-                one = slots.join_next() => match one {
-                    Some(Ok(one)) => ended.push(one),
-                    // The others must still come to their end.
-                    Some(Err(why)) => lost = Some(why),
-                    None => break,
-                },
-                () = wishes.next() => stop.wish(),
-            }
-        }
-        if let Some(why) = lost {
-            return Err(internal(format!("the conductor has lost a slot: {why}")));
-        }
-        ended.sort_by_key(|(index, _)| *index);
-        Ok(ended.into_iter().map(|(_, outcome)| outcome).collect())
-    })
+    }
+    if let Some(why) = lost {
+        return Err(internal(format!("the conductor has lost a slot: {why}")));
+    }
+    ended.sort_by_key(|(index, _)| *index);
+    Ok(ended.into_iter().map(|(_, tally)| tally).collect())
 }
 
-/// One slot, from its turn to its `finished`.
-async fn slot(task: Task, places: &Semaphore, silent: Duration, drain: &Cancel) -> Outcome {
+/// One slot, module by module.
+async fn serve(mut feed: impl Feed, places: &Semaphore, silent: Duration, drain: &Cancel) -> Tally {
+    let mut tally = Tally::default();
+    while let Some(task) = feed.next().await {
+        let outcome = module(task, places, silent, drain).await;
+        let hangs = outcome
+            .error
+            .as_ref()
+            .is_some_and(|error| error.code == Kind::SlotHung.code());
+        tally.add(outcome);
+        if hangs {
+            feed.give_up();
+            break;
+        }
+    }
+    tally
+}
+
+/// One module, from its turn to its `finished`.
+async fn module(task: Task, places: &Semaphore, silent: Duration, drain: &Cancel) -> Outcome {
     let Task { voice, work, lost } = task;
     let _place = places.acquire().await;
-    let name = voice.slot();
+    let name = voice.slot().unwrap_or_default();
     let outcome = if drain.is_set() {
-        let outcome = Outcome::of_error(Error::new(
+        let mut outcome = Outcome::of_error(Error::new(
             Kind::Interrupted,
             "stopped before this slot had its turn",
         ));
-        lost(&outcome);
+        lost(&mut outcome);
         outcome
     } else {
         voice.wake();
@@ -114,8 +211,8 @@ async fn slot(task: Task, places: &Semaphore, silent: Duration, drain: &Cancel) 
             )),
         };
         ended.unwrap_or_else(|error| {
-            let outcome = Outcome::of_error(error.at(&*name).written(voice.at_most_written()));
-            lost(&outcome);
+            let mut outcome = Outcome::of_error(error.at(&*name).written(voice.at_most_written()));
+            lost(&mut outcome);
             outcome
         })
     };
@@ -158,6 +255,34 @@ mod tests {
 
     type Heard = Arc<Mutex<Vec<Event>>>;
 
+    /// Modules that are all there.
+    struct Ready(Vec<Task>);
+
+    impl Feed for Ready {
+        async fn next(&mut self) -> Option<Task> {
+            let task = self.0.pop()?;
+            task.voice.begin_unit();
+            Some(task)
+        }
+
+        fn give_up(self) {
+            for task in self.0 {
+                task.voice.say(EventKind::OutOfService { text: String::new() });
+            }
+        }
+    }
+
+    fn conduct_all(slots: Vec<Ready>, parallel: usize, silent: u64, stop: &Stop) -> Vec<Tally> {
+        let conductor = Conductor::begin().unwrap();
+        conductor
+            .conduct(slots, parallel, Duration::from_secs(silent), stop)
+            .unwrap()
+    }
+
+    fn ready(tasks: Vec<Task>) -> Vec<Ready> {
+        tasks.into_iter().map(|task| Ready(vec![task])).collect()
+    }
+
     fn task(name: &str, heard: &Heard, work: impl FnOnce(&Voice) -> Outcome + Send + 'static) -> Task {
         let heard = Arc::clone(heard);
         let voice = Voice::new(
@@ -181,9 +306,21 @@ mod tests {
         outcome
     }
 
+    fn ends(tallies: Vec<Tally>) -> Vec<Outcome> {
+        tallies.into_iter().map(|tally| tally.last.unwrap()).collect()
+    }
+
     fn codes(outcomes: &[Outcome]) -> Vec<&'static str> {
         let code = |outcome: &Outcome| outcome.error.as_ref().map_or("", |error| error.code);
         outcomes.iter().map(code).collect()
+    }
+
+    #[test]
+    fn the_worst_module_gives_the_exit_code() {
+        assert_eq!(worst([0, 0]), 0);
+        assert_eq!(worst([0, 4, 10, 6]), 10);
+        assert_eq!(worst([130, 0]), 130);
+        assert_eq!(worst([6, 1]), 1);
     }
 
     #[test]
@@ -207,7 +344,7 @@ mod tests {
             }),
             task("also good", &heard, passes),
         ];
-        let outcomes = conduct_all(tasks, 2, Duration::from_secs(2), &Stop::default()).unwrap();
+        let outcomes = ends(conduct_all(ready(tasks), 2, 2, &Stop::default()));
         drop(release);
         assert_eq!(codes(&outcomes), ["", "internal", "slot.hung", ""]);
         assert!(matches!(outcomes[1].written, crate::Written::Partial { .. }));
@@ -240,8 +377,57 @@ mod tests {
             passes(voice)
         });
         let tasks = vec![first, task("second", &heard, passes)];
-        let outcomes = conduct_all(tasks, 1, Duration::from_secs(60), &stop).unwrap();
+        let outcomes = ends(conduct_all(ready(tasks), 1, 60, &stop));
         assert_eq!(codes(&outcomes), ["", "interrupted"]);
         assert_eq!(outcomes[1].exit_code, 130);
+    }
+    #[test]
+    fn a_slot_goes_on_after_a_panic_and_not_after_a_module_that_hangs() {
+        let heard = Heard::default();
+        let (release, hangs) = channel::<()>();
+        let first = task("A", &heard, |_| std::panic::panic_any("on purpose"));
+        let again = |work: fn(&Voice) -> Outcome| {
+            let voice = first.voice.clone();
+            Task {
+                voice: voice.clone(),
+                work: Box::new(move || work(&voice)),
+                lost: Box::new(|_| {}),
+            }
+        };
+        let (second, never) = (again(passes), again(passes));
+        let own = first.voice.clone();
+        let third = Task {
+            voice: own.clone(),
+            work: Box::new(move || {
+                let _ = hangs.recv();
+                passes(&own)
+            }),
+            lost: Box::new(|_| {}),
+        };
+        let feed = Ready(vec![never, third, second, first]);
+        let ended = conduct_all(vec![feed], 1, 2, &Stop::default());
+        drop(release);
+        assert_eq!((ended[0].passed, ended[0].failed, ended[0].exit_code), (1, 2, 1));
+        assert_eq!(codes(&ends(ended)), ["slot.hung"]);
+        let heard = heard.lock().unwrap();
+        let told: Vec<_> = heard
+            .iter()
+            .map(|event| {
+                (
+                    event.seq,
+                    event.unit,
+                    matches!(event.kind, EventKind::Finished { .. }),
+                )
+            })
+            .collect();
+        let expected = [
+            (0, Some(1), true),
+            (1, Some(2), false),
+            (2, Some(2), true),
+            (3, Some(3), true),
+            (4, None, false),
+        ];
+        assert_eq!(told, expected);
+        assert!(matches!(heard[4].kind, EventKind::OutOfService { .. }));
     }
 }

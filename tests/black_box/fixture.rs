@@ -15,7 +15,7 @@ use crate::harness::Ended;
 use crate::{eigencomm, unisoc};
 
 /// A station with these slots: name, path, ordering code; and these packages: ordering code, file.
-fn station(bench: &Bench, limits: &str, slots: &[(&str, &str, &str)], packages: &[(&str, &str)]) {
+pub fn station(bench: &Bench, limits: &str, slots: &[(&str, &str, &str)], packages: &[(&str, &str)]) {
     let mut text = format!("line = \"L1\"\nstation = \"S1\"\nstate = \"state\"\n[limits]\n{limits}\n");
     for (code, file) in packages {
         let sha256 = sha256(&std::fs::read(bench.path().join(file)).unwrap());
@@ -38,11 +38,11 @@ fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn imei(number: usize) -> String {
+pub fn imei(number: usize) -> String {
     format!("8663270400{number:05}")
 }
 
-fn asr(path: &str, number: usize) -> qpyflash_virtual::AsrModuleBuilder {
+pub fn asr(path: &str, number: usize) -> qpyflash_virtual::AsrModuleBuilder {
     AsrModule::builder(OLD)
         .topology(path)
         .identity(|identity| identity.imei = imei(number))
@@ -72,7 +72,7 @@ fn expect(ended: &Value, name: &str, code: i32, error: &str, written: &str) {
 }
 
 #[track_caller]
-fn report(bench: &Bench, options: &str) -> Value {
+pub fn report(bench: &Bench, options: &str) -> Value {
     let ended = bench.say(&format!("fixture report --json {options}")).end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     ended.json()
@@ -229,8 +229,12 @@ fn what_goes_wrong_in_one_slot_stays_there() {
         expect(&outcome, name, 0, "", "complete");
     }
     expect(&outcome, "vanishing", 10, "module.missing", "partial");
-    assert_ne!(slot(&outcome, "talking")["exit_code"], 0, "{outcome:#}");
-    assert_eq!(ended.code, outcome["exit_code"].as_i64().map(|code| code as i32));
+    expect(&outcome, "talking", 4, "module.garbage", "nothing");
+    assert_eq!(ended.code, Some(10), "{outcome:#}");
+    let marked = |end: &&Value| end["outcome"]["exit_code"] != 0;
+    let marked = outcome["slots"].as_array().unwrap().iter().filter(marked);
+    let marked: Vec<&str> = marked.map(|end| end["slot"].as_str().unwrap()).collect();
+    assert_eq!(marked, ["silent", "vanishing", "wrong", "talking", "empty"]);
     good.iter()
         .chain([&dying])
         .for_each(|module| assert_holds(module, firmware()));
@@ -241,8 +245,8 @@ fn what_goes_wrong_in_one_slot_stays_there() {
         let all = all["attempts"].as_array().unwrap();
         all.iter().filter(|one| one["slot"] == name).count()
     };
-    let counts = ["silent", "vanishing", "wrong", "dying", "good1"].map(attempts);
-    assert_eq!(counts, [3, 3, 1, 3, 1], "{all:#}");
+    let counts = ["silent", "vanishing", "wrong", "talking", "dying", "good1"].map(attempts);
+    assert_eq!(counts, [3, 3, 1, 3, 3, 1], "{all:#}");
 }
 
 #[test]
@@ -332,7 +336,22 @@ fn labels_from_stdin_decide_and_contradictions_are_left_alone() {
     assert_eq!(output.status.code(), Some(6));
     assert_holds(&modules[0], firmware());
     untouched.iter().for_each(Untouched::assert);
-    assert_eq!(report(&bench, "")["attempts"].as_array().unwrap().len(), 4);
+    let all = report(&bench, "");
+    let label = |name: &str| {
+        let all = all["attempts"].as_array().unwrap();
+        let mut of_slot = all.iter().filter(|one| one["slot"] == name);
+        let one = of_slot.next().unwrap();
+        assert!(of_slot.next().is_none(), "{all:#?}");
+        (one["label_ordering_code"].as_str(), one["label_imei"].as_str())
+    };
+    let number = [b'1', b'9'].map(number);
+    let expected = [
+        (Some("EC600NCNLA-N06-SNNSA"), Some(&*number[0])),
+        (Some("EC600NCNLA"), Some(&*number[1])),
+        (Some("EC600NCNLF"), None),
+        (None, None),
+    ];
+    assert_eq!(["A", "B", "C", "D"].map(label), expected);
 }
 
 #[test]
@@ -397,6 +416,19 @@ fn hooks_get_the_slot_and_a_failing_one_keeps_the_module_untouched() {
     let outcome = bench.say("fixture run --json").end().json();
     expect(&outcome, "A", 4, "hook.failed", "nothing");
     untouched.assert();
+    bench.file(
+        "fixture.toml",
+        format!("{text}[hooks]\nstart = [\"false\"]\nend = [\"sh\", \"-c\", \"cat > end\"]\n"),
+    );
+    let ended = bench.say("fixture run --json").end();
+    assert_eq!(
+        (ended.code, &ended.json()["error"]["code"]),
+        (Some(4), &"hook.failed".into())
+    );
+    let end = std::fs::read(bench.path().join("end")).unwrap();
+    let end: Value = serde_json::from_slice(&end).unwrap();
+    assert_eq!((&end["hook"], &end["exit_code"]), (&"end".into(), &4.into()));
+    untouched.assert();
     let hooks =
         "[hooks]\nbefore = [\"sh\", \"-c\", \"cat > before\"]\nafter = [\"sh\", \"-c\", \"cat > after\"]\n";
     bench.file("fixture.toml", format!("{text}{hooks}"));
@@ -416,6 +448,56 @@ fn hooks_get_the_slot_and_a_failing_one_keeps_the_module_untouched() {
         (&"A".into(), &Value::Null)
     );
     assert_eq!(document("after")["outcome"]["verdict"], "confirmed");
+}
+
+#[test]
+fn ctrl_c_while_the_station_starts_is_heard_before_a_module_is_touched() {
+    let bench = Bench::new();
+    let code = "EC600NCNLA";
+    let module = bench.attach(asr("1-1", 1));
+    let untouched = Untouched::now(&module);
+    station(&bench, "", &[("A", "1-1", code)], &[(code, "fw.zip")]);
+    let text = std::fs::read_to_string(bench.path().join("fixture.toml")).unwrap();
+    let hooks = "start = [\"sh\", \"-c\", \"kill -INT $PPID\"]\nend = [\"sh\", \"-c\", \"cat > end\"]\n";
+    bench.file("fixture.toml", format!("{text}[hooks]\n{hooks}"));
+    let outcome = bench.say("fixture run --json").end().json();
+    expect(&outcome, "A", 130, "interrupted", "nothing");
+    untouched.assert();
+    assert!(bench.path().join("end").exists());
+    assert_eq!(report(&bench, "")["attempts"][0]["verdict"], "interrupted");
+}
+
+#[test]
+fn a_check_names_the_wrong_module_and_the_missing_one() {
+    let bench = Bench::new();
+    let code = "EC600NCNLA";
+    let good = bench.attach(asr("1-1", 1));
+    let wrong = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-2"));
+    let other = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-4"));
+    let untouched = [&good, &wrong, &other].map(Untouched::now);
+    let slots = [
+        ("good", "1-1", code),
+        ("wrong", "1-2", code),
+        ("missing", "1-3", code),
+        ("unknown", "1-4", ""),
+    ];
+    station(&bench, "", &slots, &[(code, "fw.zip")]);
+    let ended = bench.say("fixture check --json").end();
+    let outcome = ended.json();
+    expect(&outcome, "good", 0, "", "nothing");
+    expect(&outcome, "wrong", 6, "refused.contradiction", "nothing");
+    expect(&outcome, "missing", 4, "module.missing", "nothing");
+    expect(&outcome, "unknown", 7, "unknown.package", "nothing");
+    assert_eq!(ended.code, Some(6), "{outcome:#}");
+    let ended = bench.say("fixture check --slot good --slot missing").end();
+    assert_eq!(ended.code, Some(4), "{ended:#?}");
+    assert!(
+        ended.stdout.starts_with(
+            "good       ready, EC600NCNLA\nmissing    module.missing: no module is attached at `1-3`"
+        ),
+        "{ended:#?}"
+    );
+    untouched.iter().for_each(Untouched::assert);
 }
 
 #[test]
