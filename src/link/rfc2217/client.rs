@@ -28,6 +28,9 @@ const WINDOW_LASTS: usize = 2;
 const BITS_PER_BYTE: usize = 10;
 /// Most bytes that wait for a session to read them. A module that floods its host is not one of ours.
 const INBOX_LIMIT: usize = 1 << 20;
+/// Most bytes that wait to be sent while options are still answered: a server that asks without end and takes no answer
+/// gets none.
+const OUTGOING_LIMIT: usize = 1 << 16;
 /// Most bytes of what a server says before it is known to be one.
 const GREETING_LIMIT: usize = 200;
 
@@ -104,13 +107,15 @@ impl Client {
         let mut decoder = std::mem::take(&mut self.decoder);
         decoder.push(bytes, |item| match item {
             Item::Data(data) => self.keep(data),
-            Item::Option(verb, option) => self.options.hear(verb, option, &mut self.outgoing),
+            Item::Option(verb, option) if self.outgoing.len() < OUTGOING_LIMIT => {
+                self.options.hear(verb, option, &mut self.outgoing);
+            }
             Item::Subnegotiation(com_port::OPTION, payload) => {
                 if let Some(notice) = Notice::of(payload) {
                     self.notice(notice);
                 }
             }
-            Item::Subnegotiation(..) => {}
+            Item::Option(..) | Item::Subnegotiation(..) => {}
         });
         self.decoder = decoder;
         self.prepare();

@@ -1,5 +1,7 @@
 //! The dialogue, with a server of bytes written out by hand.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// What a willing server says to the offers.
@@ -159,4 +161,29 @@ fn a_flood_takes_only_so_much_memory() {
         client.hear(&[b'x'; 10_000]);
     }
     assert_eq!(client.inbox.len(), INBOX_LIMIT);
+    for _ in 0..300 {
+        client.hear(&b"\xFF\xFD\x18".repeat(1000));
+    }
+    assert!(client.outgoing().len() < OUTGOING_LIMIT + 10);
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_server_says_however_it_is_split(
+        wire in proptest::collection::vec(prop_oneof![Just(255), 240..=255_u8, Just(44), 100..113_u8, any::<u8>()], 0..300),
+        size in 1..20_usize,
+    ) {
+        let hear = |chunks: &mut dyn Iterator<Item = &[u8]>| {
+            let mut client = ready();
+            for chunk in chunks {
+                client.hear(chunk);
+            }
+            let mut data = vec![0; wire.len()];
+            let count = client.take(&mut data);
+            data.truncate(count);
+            (data, drain(&mut client), client.send(&[0; 8]), client.unfit())
+        };
+        let whole = hear(&mut std::iter::once(&wire[..]));
+        prop_assert_eq!(whole, hear(&mut wire.chunks(size)));
+    }
 }

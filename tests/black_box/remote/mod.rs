@@ -233,12 +233,7 @@ fn a_second_run_on_this_host_finds_the_port_taken() {
     let mut first = bench.say(&format!("write fw.zip --jsonl --port {url}")).start();
     first.wait_for_phase("write");
     let elsewhere = Bench::new();
-    let second = elsewhere
-        .say(&format!(
-            "identify --json --port {}",
-            url.to_uppercase().replace("RFC", "rfc")
-        ))
-        .end();
+    let second = elsewhere.say(&format!("identify --json --port {url}/")).end();
     assert_eq!(second.code, Some(8), "{second:#?}");
     assert_eq!(second.json()["error"]["code"], "link.busy");
     first.end().expect_written("confirmed");

@@ -14,63 +14,86 @@ fn runs<P: Platform>(module: &VirtualModule<P>) {
     module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
 }
 
-/// `identify` and `write` through ser2net; false when it is not installed.
-fn identified_and_written(bench: &Bench, adapter: &UartAdapter, code: &str) -> bool {
-    let Some(server) = Ser2net::start(adapter.node()) else {
-        return false;
+/// Through ser2net, where it is installed; and straight, as a port of this host.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Ser2net,
+    Straight,
+}
+
+const WAYS: [Way; 2] = [Way::Ser2net, Way::Straight];
+
+/// `identify` and `write`; false when ser2net is not installed.
+fn identified_and_written(bench: &Bench, way: Way, adapter: &UartAdapter, code: &str) -> bool {
+    let server = match way {
+        Way::Straight => None,
+        Way::Ser2net => match Ser2net::start(adapter.node()) {
+            None => return false,
+            server => server,
+        },
     };
-    let line = format!("identify --json --port {}", server.url());
-    let ended = bench.say(&line).end();
+    let (port, transport) = match &server {
+        Some(server) => (server.url(), "network"),
+        None => (adapter.node().display().to_string(), "uart"),
+    };
+    let ended = bench.say(&format!("identify --json --port {port}")).end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(ended.json()["identity"]["ordering_code"], code);
     // At its own pace: an agent that is about to restart hears nothing of what comes next.
-    let run = writing(bench, &server.url(), "").scale("1");
-    run.end().expect_written("confirmed");
+    let run = writing(bench, &port, "").scale("1");
+    let outcome = run.end().expect_written("confirmed");
+    assert_eq!(outcome["transport"], transport);
     true
 }
 
 #[test]
 fn an_asr_module_is_written() {
-    let bench = Bench::new();
-    let (adapter, module) = behind_uart(AsrModule::builder(OLD));
-    if identified_and_written(&bench, &adapter, "EC600NCNLA") {
-        assert_holds(&module, firmware());
-    }
+    each(&WAYS, |way| {
+        let bench = Bench::new();
+        let (adapter, module) = behind_uart(AsrModule::builder(OLD));
+        if identified_and_written(&bench, *way, &adapter, "EC600NCNLA") {
+            assert_holds(&module, firmware());
+        }
+    });
 }
 
 #[test]
 fn unisoc_modules_are_written() {
-    each(&unisoc::CHIPS, |&(chip, old, new, code)| {
-        let bench = Bench::bare();
-        let package = unisoc::package(chip, new);
-        bench.file("fw.zip", package.public_bin_zip("QPY_OCPU_V0004_FW").unwrap());
-        let adapter = UartAdapter::new().unwrap();
-        let module = UnisocModule::builder(chip, old).attach(&adapter).unwrap();
-        runs(&module);
-        if identified_and_written(&bench, &adapter, code) {
-            unisoc::assert_holds(&module, &package);
-            assert!(module.violations().is_empty(), "{:?}", module.violations());
+    each(&WAYS, |way| {
+        for (chip, old, new, code) in unisoc::CHIPS {
+            let bench = Bench::bare();
+            let package = unisoc::package(chip, new);
+            bench.file("fw.zip", package.public_bin_zip("QPY_OCPU_V0004_FW").unwrap());
+            let adapter = UartAdapter::new().unwrap();
+            let module = UnisocModule::builder(chip, old).attach(&adapter).unwrap();
+            runs(&module);
+            if identified_and_written(&bench, *way, &adapter, code) {
+                unisoc::assert_holds(&module, &package);
+                assert!(module.violations().is_empty(), "{:?}", module.violations());
+            }
         }
     });
 }
 
 #[test]
 fn an_eigencomm_module_is_written() {
-    let bench = Bench::bare();
-    let package = eigencomm::package(eigencomm::NEW);
-    bench.file(
-        "fw.zip",
-        package.public_bin_zip("QPY_OCPU_V0003_EC600E_CNLC_FW").unwrap(),
-    );
-    let adapter = UartAdapter::new().unwrap();
-    let module = EigencommModule::builder(eigencomm::OLD)
-        .over_uart()
-        .attach(&adapter)
-        .unwrap();
-    runs(&module);
-    if identified_and_written(&bench, &adapter, eigencomm::CODE) {
-        eigencomm::assert_holds(&module, &package);
-    }
+    each(&WAYS, |way| {
+        let bench = Bench::bare();
+        let package = eigencomm::package(eigencomm::NEW);
+        bench.file(
+            "fw.zip",
+            package.public_bin_zip("QPY_OCPU_V0003_EC600E_CNLC_FW").unwrap(),
+        );
+        let adapter = UartAdapter::new().unwrap();
+        let module = EigencommModule::builder(eigencomm::OLD)
+            .over_uart()
+            .attach(&adapter)
+            .unwrap();
+        runs(&module);
+        if identified_and_written(&bench, *way, &adapter, eigencomm::CODE) {
+            eigencomm::assert_holds(&module, &package);
+        }
+    });
 }
 
 #[test]
