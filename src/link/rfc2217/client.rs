@@ -49,11 +49,11 @@ pub(super) enum Unfit {
 
 /// An answer about the line speed that is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    /// It has been set to this.
-    Speed(u32),
-    /// It has been asked for after so many bytes.
-    Mark(usize),
+struct Awaited {
+    /// Bytes of data since the request before: when it comes, the server has taken them.
+    after: usize,
+    /// What the speed has been set to; none where it was only asked for.
+    set: Option<u32>,
 }
 
 /// The dialogue with one server.
@@ -147,15 +147,19 @@ impl Client {
     fn notice(&mut self, notice: Notice) {
         match notice {
             Notice::Baud(got) => match self.awaited.pop_front() {
-                Some(Awaited::Speed(wanted)) if got != wanted => {
+                Some(Awaited {
+                    set: Some(wanted), ..
+                }) if got != wanted => {
                     self.unfit = Some(Unfit::OtherBaud { wanted, got });
                 }
                 // Answers come in turn: what is missing now will not come. Some servers keep silent about SET-CONTROL.
-                Some(Awaited::Mark(_)) if !self.ready && self.unconfirmed == [Setting::FlowControl] => {
+                Some(Awaited { set: None, .. })
+                    if !self.ready && self.unconfirmed == [Setting::FlowControl] =>
+                {
                     self.unconfirmed.clear();
                     self.flow_control_is_open = true;
                 }
-                Some(Awaited::Speed(_) | Awaited::Mark(_)) | None => {}
+                Some(_) | None => {}
             },
             Notice::Is(setting, got) => {
                 if got != setting.wanted() && self.unconfirmed.contains(&setting) {
@@ -215,15 +219,19 @@ impl Client {
     /// Sets the line speed, after everything that was sent before.
     pub fn set_baud(&mut self, baud: u32) {
         self.baud = baud;
-        telnet::subnegotiation(com_port::OPTION, &baud_request(baud), &mut self.outgoing);
-        self.awaited.push_back(Awaited::Speed(baud));
+        self.ask(Some(baud));
     }
 
     /// Asks for a sign that everything before has been taken.
     pub fn mark(&mut self) {
-        telnet::subnegotiation(com_port::OPTION, &baud_request(0), &mut self.outgoing);
-        self.awaited.push_back(Awaited::Mark(self.unmarked));
-        self.unmarked = 0;
+        self.ask(None);
+    }
+
+    fn ask(&mut self, set: Option<u32>) {
+        let request = baud_request(set.unwrap_or(0));
+        telnet::subnegotiation(com_port::OPTION, &request, &mut self.outgoing);
+        let after = std::mem::take(&mut self.unmarked);
+        self.awaited.push_back(Awaited { after, set });
     }
 
     /// Data that no answer has yet shown to be taken.
@@ -234,21 +242,14 @@ impl Client {
     /// Takes some of `bytes` to send them; 0 when there is no room now.
     pub fn send(&mut self, bytes: &[u8]) -> usize {
         let window = window(self.baud);
-        let marked: usize = self
-            .awaited
-            .iter()
-            .map(|it| match it {
-                Awaited::Mark(bytes) => *bytes,
-                Awaited::Speed(_) => 0,
-            })
-            .sum();
+        let marked: usize = self.awaited.iter().map(|it| it.after).sum();
         // An answer that comes in time keeps the line busy: there are marks well before the window is full.
         let quarter = window / 4;
         let room = match self.suspended || !self.outgoing.is_empty() {
             true => 0,
             false => window
                 .saturating_sub(marked + self.unmarked)
-                .min(quarter - self.unmarked),
+                .min(quarter.saturating_sub(self.unmarked)),
         };
         let (taken, _) = bytes.split_at(room.min(bytes.len()));
         telnet::data(taken, &mut self.outgoing);

@@ -155,6 +155,22 @@ fn a_new_speed_is_confirmed_in_its_turn() {
 }
 
 #[test]
+fn a_slower_line_has_a_smaller_window_at_once() {
+    let mut client = ready();
+    client.set_baud(3_000_000);
+    drain(&mut client);
+    assert_eq!(client.send(&[0; 10_000]), 10_000);
+    drain(&mut client);
+    client.set_baud(115_200);
+    drain(&mut client);
+    assert_eq!(client.send(&[0; 10_000]), 0);
+    client.hear(b"\xFF\xFA\x2C\x65\0\x2D\xC6\xC0\xFF\xF0");
+    client.hear(SPEED);
+    assert_eq!(client.unfit(), None);
+    assert_eq!(client.send(&[0; 10_000]), 1440);
+}
+
+#[test]
 fn a_flood_takes_only_so_much_memory() {
     let mut client = ready();
     for _ in 0..300 {
