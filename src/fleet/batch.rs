@@ -16,12 +16,11 @@ use super::lookout::Lookout;
 use super::presence::Presence;
 use super::record::Book;
 use super::stock::Stock;
+use super::tally::{Tally, worst};
 use super::voice::{SharedSink, Voice};
 use crate::error::{Error, Kind};
 use crate::event::EventKind;
 use crate::link::Settings;
-
-pub use super::conductor::{Tally, worst};
 
 /// What is to be done, beside what the station's file says.
 #[derive(Debug)]

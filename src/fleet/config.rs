@@ -52,7 +52,7 @@
 //! | Hook | When | It fails | The document has also |
 //! |---|---|---|---|
 //! | `start` | once, before the first module | nothing is flashed | `slots`: their names |
-//! | `before` | before a module is asked anything | the module is left alone | `slot`, `ordering_code`, `imei`, `serial_number`, `package_sha256` |
+//! | `before` | before a module is asked anything | the module is left alone | `slot`, `unit` (which module of the slot), `ordering_code`, `imei`, `serial_number`, `package_sha256` |
 //! | `after` | after a module, whatever its verdict, also when it was refused | the module has not passed | the same, and `pass`, `outcome` |
 //! | `end` | once, after the last module, whatever `start` has come to | the exit code says so | `exit_code`, and `slots`: `slot`, `passed`, `failed` |
 

@@ -48,6 +48,8 @@ impl Limits {
         Duration::from_secs(self.hook_seconds.into())
     }
 
+    /// Refuses what makes no sense.
+    ///
     /// # Errors
     /// What is out of bounds.
     pub(super) fn check(&self) -> Result<(), &'static str> {

@@ -12,9 +12,11 @@
 //!     presence  whether what is at the place is another module
 //!   slot        hooks, attempts; record: each attempt in the journal before the module is asked anything
 //!   voice       the slot's events; `finished` is the last of each module's
+//! events        -> board      a page for a big screen above the line
 //! ```
 
 pub mod batch;
+pub mod board;
 pub mod check;
 mod conductor;
 pub mod config;
@@ -32,6 +34,7 @@ pub mod report;
 mod schema;
 mod slot;
 pub mod stock;
+pub mod tally;
 pub mod tuning;
 mod voice;
 mod wishes;

@@ -1,7 +1,7 @@
 //! A station of a production line: many modules on one bus, written at once, and the record of it.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use qpyflash_virtual::{
     AsrModule, AtOptions, Effect, EigencommModule, EigencommPackage, Fault, LinkModel, Point, UnisocModule,
@@ -50,13 +50,13 @@ pub fn asr(path: &str, number: usize) -> qpyflash_virtual::AsrModuleBuilder {
 
 /// The outcome of a slot, from `--json`.
 #[track_caller]
-fn slot<'a>(ended: &'a Value, name: &str) -> &'a Value {
+pub fn slot<'a>(ended: &'a Value, name: &str) -> &'a Value {
     let slots = ended["slots"].as_array().unwrap();
     &slots.iter().find(|one| one["slot"] == name).unwrap()["outcome"]
 }
 
 #[track_caller]
-fn expect(ended: &Value, name: &str, code: i32, error: &str, written: &str) {
+pub fn expect(ended: &Value, name: &str, code: i32, error: &str, written: &str) {
     let outcome = slot(ended, name);
     let found = (
         &outcome["exit_code"],
@@ -402,69 +402,6 @@ fn ctrl_c_starts_nothing_more_and_lets_what_runs_end() {
         .map(|one| &one["verdict"])
         .collect();
     assert_eq!(verdicts, ["confirmed", "interrupted"]);
-}
-
-#[test]
-fn hooks_get_the_slot_and_a_failing_one_keeps_the_module_untouched() {
-    let bench = Bench::new();
-    let code = "EC600NCNLA";
-    let module = bench.attach(asr("1-1", 1));
-    let untouched = Untouched::now(&module);
-    station(&bench, "", &[("A", "1-1", code)], &[(code, "fw.zip")]);
-    let text = std::fs::read_to_string(bench.path().join("fixture.toml")).unwrap();
-    bench.file("fixture.toml", format!("{text}[hooks]\nbefore = [\"false\"]\n"));
-    let outcome = bench.say("fixture run --json").end().json();
-    expect(&outcome, "A", 4, "hook.failed", "nothing");
-    untouched.assert();
-    bench.file(
-        "fixture.toml",
-        format!("{text}[hooks]\nstart = [\"false\"]\nend = [\"sh\", \"-c\", \"cat > end\"]\n"),
-    );
-    let ended = bench.say("fixture run --json").end();
-    assert_eq!(
-        (ended.code, &ended.json()["error"]["code"]),
-        (Some(4), &"hook.failed".into())
-    );
-    let end = std::fs::read(bench.path().join("end")).unwrap();
-    let end: Value = serde_json::from_slice(&end).unwrap();
-    assert_eq!((&end["hook"], &end["exit_code"]), (&"end".into(), &4.into()));
-    untouched.assert();
-    let hooks =
-        "[hooks]\nbefore = [\"sh\", \"-c\", \"cat > before\"]\nafter = [\"sh\", \"-c\", \"cat > after\"]\n";
-    bench.file("fixture.toml", format!("{text}{hooks}"));
-    let began = Instant::now();
-    for flags in [0, 1] {
-        let outcome = bench.say("fixture run --json").end().json();
-        expect(&outcome, "A", 0, "", "complete");
-        let seen = slot(&outcome, "A")["warnings"].to_string();
-        assert_eq!(seen.matches("was flashed before").count(), flags, "{seen}");
-    }
-    assert!(began.elapsed() < Duration::from_secs(60));
-    let document = |name: &str| -> Value {
-        serde_json::from_slice(&std::fs::read(bench.path().join(name)).unwrap()).unwrap()
-    };
-    assert_eq!(
-        (&document("before")["slot"], &document("before")["pass"]),
-        (&"A".into(), &Value::Null)
-    );
-    assert_eq!(document("after")["outcome"]["verdict"], "confirmed");
-}
-
-#[test]
-fn ctrl_c_while_the_station_starts_is_heard_before_a_module_is_touched() {
-    let bench = Bench::new();
-    let code = "EC600NCNLA";
-    let module = bench.attach(asr("1-1", 1));
-    let untouched = Untouched::now(&module);
-    station(&bench, "", &[("A", "1-1", code)], &[(code, "fw.zip")]);
-    let text = std::fs::read_to_string(bench.path().join("fixture.toml")).unwrap();
-    let hooks = "start = [\"sh\", \"-c\", \"kill -INT $PPID\"]\nend = [\"sh\", \"-c\", \"cat > end\"]\n";
-    bench.file("fixture.toml", format!("{text}[hooks]\n{hooks}"));
-    let outcome = bench.say("fixture run --json").end().json();
-    expect(&outcome, "A", 130, "interrupted", "nothing");
-    untouched.assert();
-    assert!(bench.path().join("end").exists());
-    assert_eq!(report(&bench, "")["attempts"][0]["verdict"], "interrupted");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! A station that goes on: one module after the other is plugged into a slot, flashed and unplugged.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use qpyflash_virtual::{AsrModule, Effect, Fault, LinkModel, Mode, Point};
 use rusqlite::Connection;
+use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -157,6 +159,35 @@ fn what_dies_or_vanishes_is_marked_and_the_next_module_passes() {
 }
 
 #[test]
+fn a_slot_that_hangs_is_out_of_service_and_the_others_go_on_waiting() {
+    let bench = Bench::new();
+    let slots = [("A", "1-1", CODE), ("B", "1-2", CODE)];
+    station(&bench, "silent_seconds = 60", &slots, &[(CODE, "fw.zip")]);
+    // Nobody reads it, so that a write to it does not come back once it is full.
+    let trace = bench.path().join("trace");
+    assert!(Command::new("mkfifo").arg(&trace).status().unwrap().success());
+    let full = rustix::fs::open(
+        &trace,
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        FileMode::empty(),
+    );
+    let _full = full.unwrap();
+    let _module = bench.attach(asr("1-1", 1));
+    let mut running = bench.say("fixture run --loop --jsonl --trace trace").start();
+    running.allow(Duration::from_secs(180));
+    ends(&mut running, "A", 1);
+    running.wait_for_nth(1, |event| is_of(event, "A", "out_of_service"));
+    running.interrupt();
+    let ended = running.end();
+    let codes = units(&ended);
+    assert_eq!(ended.code, Some(4), "{ended:#?}");
+    assert_eq!(codes, of(&[("A", &[4]), ("B", &[])]));
+    let attempt = &report(&bench, "")["attempts"][0];
+    assert_eq!(attempt["error_code"], "slot.hung", "{attempt:#}");
+    assert_eq!(attempt["written"]["state"], "helpers-only", "{attempt:#}");
+}
+
+#[test]
 fn ctrl_c_lets_what_is_written_end_and_starts_nothing_more() {
     let bench = Bench::new();
     let slots = [("A", "1-1", CODE), ("B", "1-2", CODE), ("C", "1-3", CODE)];
@@ -277,50 +308,6 @@ fn a_boot_rom_that_passes_by_at_every_start_is_not_taken_for_a_blank_module() {
 }
 
 #[test]
-fn hooks_hear_of_the_station_and_of_every_module() {
-    let bench = Bench::new();
-    station(
-        &bench,
-        "empty_seconds = 1",
-        &[("A", "1-1", CODE)],
-        &[(CODE, "fw.zip")],
-    );
-    let text = std::fs::read_to_string(bench.path().join("fixture.toml")).unwrap();
-    let hook = |name: &str| format!("{name} = [\"sh\", \"-c\", \"cat >> heard; echo >> heard\"]\n");
-    let hooks: String = ["start", "before", "after", "end"].map(hook).concat();
-    bench.file("fixture.toml", format!("{text}[hooks]\n{hooks}"));
-    let wrong = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-1"));
-    let mut running = bench.say("fixture run --loop --jsonl").start();
-    ends(&mut running, "A", 1);
-    unplug(wrong);
-    asks(&mut running, "A", 1, "module");
-    let _right = bench.attach(asr("1-1", 1));
-    ends(&mut running, "A", 2);
-    running.interrupt();
-    let ended = running.end();
-    assert_eq!(ended.code, Some(6), "{ended:#?}");
-    let heard = std::fs::read_to_string(bench.path().join("heard")).unwrap();
-    let heard: Vec<Value> = heard
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let names: Vec<_> = heard.iter().map(|one| one["hook"].as_str().unwrap()).collect();
-    assert_eq!(names, ["start", "before", "after", "before", "after", "end"]);
-    assert_eq!(heard[0]["slots"][0], "A");
-    assert_eq!((&heard[2]["unit"], &heard[2]["pass"]), (&1.into(), &false.into()));
-    assert_eq!((&heard[4]["unit"], &heard[4]["pass"]), (&2.into(), &true.into()));
-    assert_eq!(heard[4]["outcome"]["before"]["imei"], imei(1));
-    assert_eq!(
-        (
-            &heard[5]["exit_code"],
-            &heard[5]["slots"][0]["passed"],
-            &heard[5]["slots"][0]["failed"]
-        ),
-        (&6.into(), &1.into(), &1.into())
-    );
-}
-
-#[test]
 fn an_operator_sees_a_row_for_each_slot_and_what_to_do_next() {
     let bench = Bench::new();
     let slots = [("A1", "1-1", CODE), ("B2", "1-2", CODE)];
@@ -342,8 +329,8 @@ fn an_operator_sees_a_row_for_each_slot_and_what_to_do_next() {
     // Behind the result of the last one, which stays.
     screen.wait_for(" s  plug in the next module");
     let _wrong = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-1"));
-    screen.wait_for("\u{1b}[1;37;41m FAIL \u{1b}[0m");
-    screen.wait_for("refused.contradiction");
+    screen.wait_for("\u{1b}[1;37;41m FAIL \u{1b}[0m  refused.contradiction");
+    screen.wait_for("hint: ");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(6));
 }
@@ -355,13 +342,29 @@ fn without_a_terminal_it_is_plain_lines() {
     let _module = bench.attach(asr("1-1", 1));
     let ended = bench.say("fixture run").end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let said = |line: &str| ended.stderr.lines().any(|other| other.starts_with(line));
     assert!(
-        ended.stderr.lines().any(|line| line == "A1         writing"),
+        said("A1         writing") && said("A1          PASS   "),
         "{ended:#?}"
     );
-    assert!(ended.stderr.contains("A1          PASS   "), "{ended:#?}");
-    assert!(
-        !ended.stderr.contains('\u{1b}') && !ended.stderr.contains('\r'),
-        "{ended:#?}"
+    assert!(!ended.stderr.contains(['\u{1b}', '\r']), "{ended:#?}");
+    // A batch says at its end what is to be known of each module, a loop when the module ends.
+    let is_result = |line: &str| line.starts_with(" PASS   A1 ") && line.contains(&imei(1));
+    assert!(is_result(&ended.stdout), "{ended:#?}");
+    let mut run = bench.say("fixture run --loop").0;
+    run.stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|line| is_result(&line)));
+    assert!(lines.any(|line| line.starts_with("A1         unplug the module")));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(lines.count(), 0);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        String::from_utf8(ended.stdout).unwrap(),
+        "A1         1 passed, 0 failed\n"
     );
 }

@@ -123,6 +123,7 @@ impl Run {
             stdout: Vec::new(),
             stderr: Some(stderr),
             began,
+            deadline: DEADLINE,
         }
     }
 
@@ -138,12 +139,18 @@ pub struct Running {
     stdout: Vec<String>,
     stderr: Option<JoinHandle<String>>,
     began: Instant,
+    deadline: Duration,
 }
 
 impl Running {
+    /// For a run that lasts longer because of what it is given.
+    pub fn allow(&mut self, deadline: Duration) {
+        self.deadline = deadline;
+    }
+
     /// The next line of stdout; none when it is closed.
     fn line(&mut self) -> Option<&str> {
-        let left = DEADLINE.saturating_sub(self.began.elapsed());
+        let left = self.deadline.saturating_sub(self.began.elapsed());
         match self.lines.recv_timeout(left) {
             Ok(line) => {
                 self.stdout.push(line);
@@ -154,7 +161,11 @@ impl Running {
                 let said = self.stdout.join("\n");
                 self.kill();
                 let stderr = self.stderr.take().map(|reader| reader.join().unwrap());
-                panic!("still running after {DEADLINE:?}\n{said}\n{}", stderr.unwrap())
+                panic!(
+                    "still running after {:?}\n{said}\n{}",
+                    self.deadline,
+                    stderr.unwrap()
+                )
             }
         }
     }

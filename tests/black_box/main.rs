@@ -14,6 +14,7 @@ mod commands;
 mod eigencomm;
 mod faults;
 mod fixture;
+mod fixture_hooks;
 mod fixture_labels;
 mod fixture_loop;
 mod harness;
