@@ -107,6 +107,7 @@ impl Kind {
         Kind::LinkDenied,
         Kind::LinkBusy,
         Kind::LinkFailed,
+        Kind::LinkUnsupported,
         Kind::DownloadModeNotReached,
         Kind::ModuleGone,
         Kind::ModuleRefused,
