@@ -170,7 +170,8 @@ impl Client {
             Notice::Suspend => self.suspended = true,
             Notice::Resume => self.suspended = false,
         }
-        self.ready |= self.prepared && self.unconfirmed.is_empty() && self.is_settled();
+        let is_confirmed = self.prepared && self.unconfirmed.is_empty() && self.is_settled();
+        self.ready |= is_confirmed && self.unfit().is_none();
     }
 
     /// Whether data can be exchanged. What came in before was not for this run.

@@ -56,6 +56,19 @@ fn sets_the_port_once_both_agree_and_is_ready_once_all_is_confirmed() {
 }
 
 #[test]
+fn a_port_with_another_setting_is_never_ready_however_its_answers_come() {
+    for wrong in [b"\x65\0\x01\xC2\0".as_slice(), b"\x67\x01"] {
+        let mut answers = CONFIRMED.to_vec();
+        let at = answers.windows(wrong.len()).position(|it| it == wrong).unwrap();
+        answers[at + 1] += 1;
+        let mut client = Client::new(115_200);
+        client.hear(&[AGREED, &answers, SPEED].concat());
+        assert!(!client.is_ready());
+        assert!(client.unfit().is_some());
+    }
+}
+
+#[test]
 fn says_which_setting_is_another() {
     let mut client = Client::new(921_600);
     client.hear(AGREED);
