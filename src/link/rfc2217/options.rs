@@ -105,16 +105,17 @@ impl Options {
         self.needed().all(|wish| wish.agreement == Agreement::Agreed)
     }
 
-    /// What is needed and refused.
+    /// What is needed and refused. A server that refuses everything is none of serial ports, whatever it refuses
+    /// first, so nothing is said before it has answered that.
     pub fn unfit(&self) -> Option<Unfit> {
-        let refused = self
-            .needed()
-            .filter(|wish| wish.agreement == Agreement::Refused)
-            .max_by_key(|wish| wish.option)?;
-        Some(match refused.option {
-            com_port::OPTION => Unfit::NoComPort,
-            _ => Unfit::NotBinary,
-        })
+        let of = |option| self.needed().filter(move |wish| wish.option == option);
+        let is_refused = |option| of(option).any(|wish| wish.agreement == Agreement::Refused);
+        let is_open = of(com_port::OPTION).any(|wish| wish.agreement == Agreement::Asked);
+        match (is_refused(com_port::OPTION), is_refused(BINARY)) {
+            (true, _) => Some(Unfit::NoComPort),
+            (false, true) if !is_open => Some(Unfit::NotBinary),
+            (false, _) => None,
+        }
     }
 
     /// Whether the server has said a word about any option.
@@ -173,6 +174,8 @@ mod tests {
     #[test]
     fn a_server_may_change_its_mind() {
         let mut options = begun();
+        answer(&mut options, Verb::Dont, 0);
+        assert_eq!(options.unfit(), None, "the serial port is still open");
         answer(&mut options, Verb::Dont, 44);
         assert_eq!(options.unfit(), Some(Unfit::NoComPort));
         assert_eq!(answer(&mut options, Verb::Do, 44), b"\xFF\xFB\x2C");
