@@ -176,6 +176,7 @@ mod tests {
         let mut options = begun();
         answer(&mut options, Verb::Dont, 0);
         assert_eq!(options.unfit(), None, "the serial port is still open");
+        assert_eq!(answer(&mut options, Verb::Do, 0), b"\xFF\xFB\0");
         answer(&mut options, Verb::Dont, 44);
         assert_eq!(options.unfit(), Some(Unfit::NoComPort));
         assert_eq!(answer(&mut options, Verb::Do, 44), b"\xFF\xFB\x2C");
