@@ -51,8 +51,10 @@ pub enum Kind {
     LinkDenied,
     /// Another program holds the port.
     LinkBusy,
-    /// The operating system failed on the port.
+    /// The operating system, or the server on the network, failed on the port.
     LinkFailed,
+    /// What serves the port on the network cannot serve a module.
+    LinkUnsupported,
     /// Download mode was not reached.
     DownloadModeNotReached,
     /// The module left the bus while it was being written.
@@ -107,6 +109,7 @@ impl Kind {
         Kind::LinkDenied,
         Kind::LinkBusy,
         Kind::LinkFailed,
+        Kind::LinkUnsupported,
         Kind::DownloadModeNotReached,
         Kind::ModuleGone,
         Kind::ModuleRefused,
@@ -148,6 +151,7 @@ impl Kind {
             Kind::LinkDenied => "link.denied",
             Kind::LinkBusy => "link.busy",
             Kind::LinkFailed => "link.failed",
+            Kind::LinkUnsupported => "link.unsupported",
             Kind::DownloadModeNotReached => "module.download-mode",
             Kind::ModuleGone => "module.gone",
             Kind::ModuleRefused => "module.nak",
@@ -268,6 +272,7 @@ impl Error {
             Kind::ModuleMissing
             | Kind::ModuleSilent
             | Kind::LinkFailed
+            | Kind::LinkUnsupported
             | Kind::ModuleGone
             | Kind::ModuleRefused
             | Kind::ModuleUnsupported

@@ -28,6 +28,7 @@ mod packages;
 mod ports;
 mod pty;
 mod refusals;
+mod remote;
 mod resets;
 mod run_mode;
 mod sdk;
