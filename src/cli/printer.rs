@@ -109,6 +109,12 @@ impl Printer {
         }
     }
 
+    /// What is wrong and does not end the command.
+    pub fn warn(&self, text: &str) {
+        let text = self.labelled("1;33", "warning:", text);
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
     /// A question to the person at the terminal.
     pub fn ask(&self, text: &str) {
         let mut err = std::io::stderr().lock();

@@ -35,6 +35,7 @@ const EXEMPT: &[(&str, &str)] = &[
         "what the board answers a browser, whose language is not this one",
     ),
     ("SELECT …", "SQL"),
+    ("{ATTEMPTS} WHERE…", "SQL"),
     ("INSERT …", "SQL"),
     ("UPDATE …", "SQL"),
     ("(other.exit_code…", "SQL"),
