@@ -1,9 +1,10 @@
 //! A run is recorded, shown, and said again: byte for byte the same, or with the first difference.
 
-use qpyflash_virtual::{AsrModule, AsrPackage, Chip, EigencommModule, Scale, UnisocModule, Variant};
+use qpyflash_virtual::{AsrModule, AsrPackage, Chip, EigencommModule, Mode, Scale, UnisocModule, Variant};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bench::{Bench, NAME, OLD};
+use crate::bench::{Bench, NAME, OLD, PATIENCE};
 use crate::harness::{Ended, each};
 use crate::{eigencomm, unisoc};
 
@@ -174,8 +175,8 @@ fn bench(platform: &str) -> (Bench, Module) {
             bench.file("fw.zip", package.zip().unwrap());
             let rom = AsrModule::builder("EC600SCNAAR01A01M16_OCPU_PY").variant(Variant::Rom1601);
             let module = bench.attach(match weather {
-                "ethos that loses" => rom.loses_every(50),
-                "ethos that doubles" => rom.doubles_every(50),
+                "ethos that loses" => rom.loses_every(150),
+                "ethos that doubles" => rom.doubles_every(150),
                 _ => rom,
             });
             (bench, Box::new(module))
@@ -187,10 +188,14 @@ fn bench(platform: &str) -> (Bench, Module) {
 #[track_caller]
 pub fn record(platform: &str) -> (Bench, Module) {
     let (bench, module) = bench(platform);
-    bench
-        .say("write fw.zip --json --backup-dir kept --trace t.jsonl")
-        .end()
-        .expect_written("confirmed");
+    let run = bench.say("write fw.zip --json --backup-dir kept --trace t.jsonl");
+    // Where frames are lost, a busy host must not lose the rest of its patience.
+    let run = if platform.contains(' ') {
+        run.scale("1")
+    } else {
+        run
+    };
+    run.end().expect_written("confirmed");
     (bench, module)
 }
 
@@ -212,7 +217,7 @@ fn a_recorded_write_is_shown_in_words_and_equal_when_said_again() {
         let mut rest = shown.stdout.as_str();
         for words in *words {
             let at = rest.find(words);
-            assert!(at.is_some(), "{platform}: no `{words}` in\n{rest}");
+            assert!(at.is_some(), "{platform}: no `{words}` in\n{rest:.2000}");
             rest = &rest[at.unwrap()..];
         }
         let replayed = bench.say("trace replay t.jsonl --package fw.zip --json").end();
@@ -398,12 +403,14 @@ fn a_recording_is_shown_by_phase_in_full_and_without_names() {
 
 #[test]
 fn a_kept_nv_area_and_the_options_of_a_run_are_asked_for_again() {
-    let (bench, _module) = bench("8910");
+    let (bench, module) = bench("8910");
+    let module = module.downcast::<UnisocModule>().unwrap();
     let read = "read nv --package fw.zip --json --backup-dir kept --trace read.jsonl";
     let read = bench.say(read).end();
     assert_ends(&read, 0);
     let backup = read.outcome()["backups"][0].as_str().unwrap().to_owned();
     assert_ends(&bench.say("trace replay read.jsonl --package fw.zip").end(), 0);
+    module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
     let line =
         format!("write fw.zip --json --backup-dir kept --nv-backup {backup} --frame 0x1000 --trace w.jsonl");
     bench.say(&line).end().expect_written("confirmed");
@@ -425,4 +432,24 @@ fn a_run_that_went_wrong_is_equal_when_said_again() {
     let replayed = bench.say("trace replay i.jsonl --json").end();
     assert_ends(&replayed, 0);
     assert_eq!(replayed.json()["replay"]["lines"], 1);
+}
+
+#[test]
+fn of_a_run_that_was_killed_everything_but_the_last_words_is_kept() {
+    let (bench, _module) = bench("ec618");
+    let mut run = bench
+        .say("write fw.zip --jsonl --backup-dir kept --trace t.jsonl")
+        .start();
+    run.wait_for_phase("write");
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().code, None);
+    let shown = bench.say("trace show t.jsonl --phase load-helper").end();
+    assert_ends(&shown, 0);
+    assert!(shown.stdout.contains("> DOWNLOAD_DATA 0x"), "{shown:#?}");
+    let replayed = bench.say("trace replay t.jsonl --package fw.zip").end();
+    assert_ends(&replayed, 3);
+    assert!(
+        replayed.stderr.contains("everything in it is equal"),
+        "{replayed:#?}"
+    );
 }
