@@ -225,3 +225,4 @@ pub fn open_patiently(
         first = false;
     }
 }
+#[cfg(test)]
