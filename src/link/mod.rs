@@ -225,4 +225,3 @@ pub fn open_patiently(
         first = false;
     }
 }
-#[cfg(test)]
