@@ -69,6 +69,12 @@ pub enum Kind {
     NotConfirmed,
     /// What the module holds is not what it was compared with.
     Differs,
+    /// A recording cannot be read, or does not hold what is asked of it.
+    TraceUnreadable,
+    /// A capture of a USB bus cannot be read, or lacks bytes.
+    CaptureUnreadable,
+    /// What would be said now is not what a recording holds.
+    TraceDiffers,
     /// The run was interrupted.
     Interrupted,
     /// A slot's thread hangs in a call of the operating system.
@@ -117,6 +123,9 @@ impl Kind {
         Kind::ModuleUnsupported,
         Kind::NotConfirmed,
         Kind::Differs,
+        Kind::TraceUnreadable,
+        Kind::CaptureUnreadable,
+        Kind::TraceDiffers,
         Kind::Interrupted,
         Kind::SlotHung,
         Kind::HookFailed,
@@ -159,6 +168,9 @@ impl Kind {
             Kind::ModuleUnsupported => "module.unsupported",
             Kind::NotConfirmed => "module.not-confirmed",
             Kind::Differs => "module.differs",
+            Kind::TraceUnreadable => "trace.unreadable",
+            Kind::CaptureUnreadable => "capture.unreadable",
+            Kind::TraceDiffers => "trace.differs",
             Kind::Interrupted => "interrupted",
             Kind::SlotHung => "slot.hung",
             Kind::HookFailed => "hook.failed",
@@ -220,6 +232,8 @@ impl Kind {
             Kind::Undelivered => {
                 "see that the network and the server are there; what waits is kept and sent later"
             }
+            Kind::TraceUnreadable | Kind::CaptureUnreadable => "record it again, to the end",
+            Kind::TraceDiffers => "give the package and the options of the recorded run",
             Kind::Internal => "this is a bug: please report it",
         }
     }
@@ -309,6 +323,8 @@ impl Error {
             | Kind::PackageAmbiguous
             | Kind::PackageUnsupported
             | Kind::PackageOther
+            | Kind::TraceUnreadable
+            | Kind::CaptureUnreadable
             | Kind::BackupCorrupt => 3,
             Kind::ModuleSeveral => 5,
             Kind::RefusedPlatform
@@ -320,7 +336,7 @@ impl Error {
             Kind::UnknownModule | Kind::UnknownPackage => 7,
             Kind::LinkDenied | Kind::LinkBusy => 8,
             Kind::DownloadModeNotReached => 9,
-            Kind::NotConfirmed | Kind::Differs => 11,
+            Kind::NotConfirmed | Kind::Differs | Kind::TraceDiffers => 11,
             Kind::Interrupted if untouched => 130,
             Kind::Interrupted => 12,
             Kind::HookFailed if self.written == Written::Complete => 11,

@@ -25,7 +25,7 @@ pub use line::{Line, Settings};
 pub use owner::Owner;
 pub use rfc2217::{NotARemoteAddress, RemoteAddress};
 pub use serial::Serial;
-pub use trace::{Direction, Trace};
+pub use trace::{Speech, Trace};
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@
 
 mod attached;
 mod bench;
+mod captures;
 mod commands;
 mod eigencomm;
 mod faults;
@@ -33,6 +34,7 @@ mod remote;
 mod resets;
 mod run_mode;
 mod sdk;
+mod traces;
 mod unisoc;
 mod unisoc_erase;
 mod unisoc_nv;

@@ -18,6 +18,9 @@
 //! | `identity` | the questions end, are bounded, and an ordering code is one that the module has said |
 //! | `names` | names, ordering codes and revisions are read or refused, and read again from what they print |
 //! | `package` | a file or an archive is a package or an error of a package; nothing is unpacked outside of its folder |
+//! | `describe` | no bytes of either side make a describer fail, or its words long |
+//! | `recording` | read or refused; written, it is read the same; masked and said again, it ends |
+//! | `capture` | a recording that can be read, or an error |
 //! | `station` | `fixture.toml` and scanned labels are read or refused as usage |
 #![allow(
     clippy::expect_used,
@@ -37,7 +40,7 @@ use arbitrary::{Arbitrary, Unstructured};
 pub type Entry = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ENTRIES: [Entry; 21] = [
+pub const ENTRIES: [Entry; 24] = [
     ("asr_download_json", asr::download_json::run),
     ("asr_ethos", asr::ethos::run),
     ("asr_fip", asr::fip::run),
@@ -46,6 +49,8 @@ pub const ENTRIES: [Entry; 21] = [
     ("asr_smux", asr::smux::run),
     ("asr_sparse", asr::sparse::run),
     ("asr_tables", asr::tables::run),
+    ("capture", host::capture::run),
+    ("describe", host::describe::run),
     ("eigencomm_binpkg", eigencomm::binpkg::run),
     ("eigencomm_frames", eigencomm::frames::run),
     ("eigencomm_plan", eigencomm::plan::run),
@@ -53,6 +58,7 @@ pub const ENTRIES: [Entry; 21] = [
     ("identity", host::identity::run),
     ("names", host::names::run),
     ("package", host::package::run),
+    ("recording", host::recording::run),
     ("station", host::station::run),
     ("unisoc_hdlc", unisoc::hdlc::run),
     ("unisoc_nv", unisoc::nv::run),

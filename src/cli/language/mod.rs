@@ -32,7 +32,7 @@ pub const VARIABLE: &str = "QPYFLASH_LANG";
 const LOCALE: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANG"];
 
 /// The catalogue's files: the parser's, the system's, then one for each part of the program.
-const ZH: [&str; 15] = [
+const ZH: [&str; 16] = [
     include_str!("zh/help.txt"),
     include_str!("zh/system.txt"),
     include_str!("zh/cli.txt"),
@@ -44,6 +44,7 @@ const ZH: [&str; 15] = [
     include_str!("zh/gate.txt"),
     include_str!("zh/identity.txt"),
     include_str!("zh/firmware.txt"),
+    include_str!("zh/trace.txt"),
     include_str!("zh/protocols.txt"),
     include_str!("zh/asr.txt"),
     include_str!("zh/unisoc.txt"),

@@ -13,6 +13,9 @@ use regex::Regex;
 use super::super::catalogue::has_words;
 use super::super::template::Template;
 
+/// Why what bytes mean stays English.
+const TRANSCRIPT: &str = "transcripts of the wire, in the words of the specifications";
+
 /// Words that no person reads as a sentence, and why: a file, a literal, or how literals begin, with `…` behind it.
 const EXEMPT: &[(&str, &str)] = &[
     (
@@ -20,6 +23,11 @@ const EXEMPT: &[(&str, &str)] = &[
         "the udev rules, a file for udev with its own comments",
     ),
     ("src/module/usb_page.rs", "a page of the documentation"),
+    ("protocols/src/asr/describe.rs", TRANSCRIPT),
+    ("protocols/src/eigencomm/describe.rs", TRANSCRIPT),
+    ("protocols/src/unisoc/describe.rs", TRANSCRIPT),
+    ("protocols/src/describe/words.rs", TRANSCRIPT),
+    ("src/trace/rows.rs", TRANSCRIPT),
     ("src/fleet/schema.rs", "the tables of the record"),
     ("default-src…", "a policy for browsers"),
     (
