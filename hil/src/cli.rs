@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{attach, bench, rig};
+use crate::{attach, bench, evb, rig};
 
 /// Benches, scenarios and hand-held virtual modules for those who work on qpyflash
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ enum Command {
     Attach(attach::Arguments),
     /// Measure speed and memory of the host program against their bounds
     Bench(bench::Arguments),
+    /// Prove or break the tool on a board, real or virtual, by scenarios
+    Evb(evb::Arguments),
     /// Write virtual modules through the real USB drivers of a kernel in QEMU
     Rig(rig::Arguments),
 }
@@ -30,6 +32,7 @@ impl Cli {
         match self.command {
             Command::Attach(arguments) => attach::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
+            Command::Evb(arguments) => evb::run(&arguments),
             Command::Rig(arguments) => rig::run(&arguments),
         }
     }

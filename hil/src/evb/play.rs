@@ -1,0 +1,455 @@
+//! A scenario is played: its steps, one after the other, until one does not hold.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::bench::Bench;
+use super::catalogue::{Event, Run, Step, placeholder};
+use super::hands::Deed;
+use super::meanwhile::Meanwhile;
+use super::report::StepRecord;
+use super::tool::Ended;
+use super::witness::Witness;
+use super::{Judged, Stop};
+
+/// How long a module may take to start and to answer.
+const START_WITHIN: Duration = Duration::from_secs(40);
+/// How long a module that may have kept its firmware is waited for before it is taken for half-written.
+const BOOTS_WITHIN: Duration = Duration::from_secs(15);
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// A scenario at play.
+pub struct Play<'b> {
+    pub bench: &'b Bench,
+    /// Where everything that is said is kept.
+    pub folder: PathBuf,
+    pub backups: PathBuf,
+    pub records: Vec<StepRecord>,
+    pub figures: Vec<String>,
+    /// Whether the last write may have left the flash half-written.
+    pub is_half_written: bool,
+    remembered: Option<Witness>,
+}
+
+impl<'b> Play<'b> {
+    pub fn new(bench: &'b Bench, folder: PathBuf, backups: PathBuf) -> Self {
+        Play {
+            bench,
+            folder,
+            backups,
+            records: Vec::new(),
+            figures: Vec::new(),
+            is_half_written: false,
+            remembered: None,
+        }
+    }
+
+    /// Does a step.
+    pub fn step(&mut self, step: &Step) -> Judged {
+        let began = Instant::now();
+        let known = self.records.len();
+        let (what, done) = match step {
+            Step::Identify => ("identify", self.identify()),
+            Step::Remember => ("remember", self.remember()),
+            Step::Unchanged => ("unchanged", self.unchanged()),
+            Step::Run(run) => ("run", self.run(run)),
+            Step::Runs { package } => ("runs", self.runs(package)),
+            Step::Recover => ("recover", self.recover()),
+            Step::DownloadMode => ("download-mode", self.download_mode()),
+        };
+        if self.records.len() == known {
+            self.records
+                .push(StepRecord::of(what, began.elapsed().as_secs_f64()));
+        }
+        if let (Err(stop), Some(record)) = (&done, self.records.last_mut()) {
+            record.why = Some(stop.to_string());
+        }
+        done
+    }
+
+    fn identify(&mut self) -> Judged {
+        let identity = self.ask_identity()?;
+        let said = identity["ordering_code"].as_str().unwrap_or("nothing");
+        if said != self.bench.label.first_part() {
+            return Err(Stop::Failed(format!(
+                "the label says {}, the module says {said}",
+                self.bench.label.first_part()
+            )));
+        }
+        let revision = identity["revision_text"].as_str().unwrap_or("no revision");
+        println!("    {said}, `{revision}`");
+        Ok(())
+    }
+
+    /// What the module says it is, as soon as it says so.
+    pub fn ask_identity(&self) -> Judged<Value> {
+        let target = self.target();
+        let words: Vec<&str> = ["identify"]
+            .into_iter()
+            .chain(target.iter().map(String::as_str))
+            .collect();
+        let deadline = Instant::now() + START_WITHIN;
+        loop {
+            let mut ended = self.bench.tool.ask(&words)?;
+            if ended.code == Some(0) {
+                return Ok(ended.said["identity"].take());
+            }
+            if Instant::now() > deadline {
+                let why = ended.stderr.lines().next().unwrap_or_default().to_owned();
+                return Err(Stop::Failed(format!("the module does not say what it is: {why}")));
+            }
+            self.pause()?;
+        }
+    }
+
+    fn witness(&mut self) -> Judged<Witness> {
+        let outcome = self.read_kept()?;
+        let mut witness = Witness::of(&self.ask_identity()?);
+        if let Some(outcome) = outcome {
+            witness.keep(&outcome)?;
+        }
+        Ok(witness)
+    }
+
+    fn remember(&mut self) -> Judged {
+        let mut witness = self.witness()?;
+        witness.contents = self.bench.subject.as_ref().map(|subject| subject.contents());
+        println!("    noted: {}", witness.describe());
+        self.remembered = Some(witness);
+        Ok(())
+    }
+
+    /// Flash is looked at before the module is asked to be read, which restarts it.
+    fn unchanged(&mut self) -> Judged {
+        let contents = self.bench.subject.as_ref().map(|subject| subject.contents());
+        let mut witness = self.witness()?;
+        witness.contents = contents;
+        let Some(noted) = &self.remembered else {
+            return Err(Stop::Failed(
+                "nothing was noted: the scenario lacks `remember`".into(),
+            ));
+        };
+        let differing = witness.differs_from(noted);
+        if !differing.is_empty() {
+            let what = differing.join("; ");
+            return Err(Stop::Failed(format!("the module has changed: {what}")));
+        }
+        println!("    unchanged: {}", witness.describe());
+        Ok(())
+    }
+
+    /// Reads what nobody else has, where the protocol can.
+    pub fn read_kept(&mut self) -> Judged<Option<Value>> {
+        let line = match self.bench.platform.as_str() {
+            "unisoc8910" | "unisoc8850" => "read nv --package {good}",
+            "eigencomm618" => "read rf --package {good}",
+            _ => return Ok(None),
+        };
+        let line = match self.bench.path {
+            Some(_) => line.to_owned(),
+            None => {
+                self.download_mode()?;
+                format!("{line} --before none --oc {{oc}}")
+            }
+        };
+        let ended = self.qpyflash(&line, "", &mut Meanwhile::nothing(self.bench))?;
+        match ended.code {
+            Some(0) => Ok(Some(ended.said)),
+            _ => Err(Stop::Failed(format!("`{line}` failed: {}", describe(&ended)))),
+        }
+    }
+
+    fn run(&mut self, run: &Run) -> Judged {
+        let mut meanwhile = Meanwhile::of(run, self.bench);
+        let ended = self.qpyflash(&run.line, "", &mut meanwhile)?;
+        if let Some(event) = meanwhile.missed() {
+            return Err(Stop::Failed(format!(
+                "the run ended before `{event:?}`: {}",
+                describe(&ended)
+            )));
+        }
+        if let Some(second) = meanwhile.second {
+            let record = StepRecord::run("second-host", &meanwhile.words, &meanwhile.folder, &second);
+            self.records.push(record);
+            if second.code != Some(8) {
+                return Err(Stop::Failed(format!(
+                    "the second host got {}, not exit 8",
+                    describe(&second)
+                )));
+            }
+        }
+        if run.then == Some(Event::Kill) {
+            return Ok(());
+        }
+        expect(run, &ended)?;
+        if run.rate {
+            self.figures.extend(rate(self.bench, &ended.said));
+        }
+        Ok(())
+    }
+
+    /// Runs a command line and keeps what it says.
+    fn qpyflash(&mut self, line: &str, what: &str, meanwhile: &mut Meanwhile<'_>) -> Judged<Ended> {
+        let (words, folder) = self.words(line, what);
+        println!("    $ qpyflash {}", words.join(" "));
+        meanwhile.begin(&words, &folder);
+        let ended = self
+            .bench
+            .tool
+            .run(&words, &folder, |event, running| meanwhile.hear(event, running));
+        let released = self.bench.hands.act(Deed::BootRelease);
+        let ended = ended?;
+        released?;
+        println!("\n      {} after {:.1} s", describe(&ended), ended.seconds);
+        self.is_half_written = match ended.said["written"]["state"].as_str() {
+            Some("partial") | None => line.starts_with("write"),
+            Some("complete") => false,
+            Some(_) => self.is_half_written,
+        };
+        self.records.push(StepRecord::run("run", &words, &folder, &ended));
+        match self.bench.tool.interrupted.load(Ordering::Relaxed) {
+            true => Err(Stop::Interrupted),
+            false => Ok(ended),
+        }
+    }
+
+    /// The words of a command line, and the folder for what it says.
+    fn words(&self, line: &str, what: &str) -> (Vec<String>, PathBuf) {
+        let mut words: Vec<String> = line.split_whitespace().map(|word| self.value(word)).collect();
+        let command = words.first().cloned().unwrap_or_default();
+        if !words.iter().any(|word| word == "--port" || word == "--path") {
+            words.extend(self.target());
+        }
+        if matches!(command.as_str(), "write" | "read") {
+            words.extend(["--backup-dir".into(), self.backups.display().to_string()]);
+        }
+        let number = self.records.len() + 1;
+        (words, self.folder.join(format!("{number:02}-{command}{what}")))
+    }
+
+    fn value(&self, word: &str) -> String {
+        match placeholder(word) {
+            None => word.to_owned(),
+            Some("oc") => self.bench.label.first_part().to_owned(),
+            Some("other-oc") => super::packages::other_label(&self.bench.label),
+            Some("uart") => self
+                .bench
+                .uart
+                .as_ref()
+                .map_or(String::new(), |port| port.display().to_string()),
+            Some(name) => self
+                .bench
+                .packages
+                .get(name)
+                .map_or(String::new(), |file| file.display().to_string()),
+        }
+    }
+
+    fn target(&self) -> Vec<String> {
+        match (&self.bench.path, &self.bench.uart) {
+            (Some(path), _) => vec!["--path".into(), path.clone()],
+            (None, Some(port)) => vec!["--port".into(), port.display().to_string()],
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn runs(&mut self, package: &str) -> Judged {
+        let file = self.value(&format!("{{{package}}}"));
+        let inspected = self.bench.tool.ask(&["inspect", &file])?;
+        let wanted = inspected.said["built_for"]["revision"]
+            .as_str()
+            .map(str::to_owned);
+        let identity = self.ask_identity()?;
+        let found = identity["revision_text"].as_str().unwrap_or("nothing");
+        match wanted {
+            Some(wanted) if wanted != found => {
+                return Err(Stop::Failed(format!("the module runs `{found}`, not `{wanted}`")));
+            }
+            _ => println!("    it runs `{found}`"),
+        }
+        let Some(subject) = self.bench.subject.as_ref().filter(|_| package == "good") else {
+            return Ok(());
+        };
+        let (parts, harm) = (subject.differing(), subject.violations());
+        if !parts.is_empty() {
+            let parts = parts.join(", ");
+            return Err(Stop::Failed(format!("flash differs from the package in {parts}")));
+        }
+        if !harm.is_empty() {
+            let harm = harm.join(", ");
+            return Err(Stop::Failed(format!("the host did what harms a module: {harm}")));
+        }
+        println!("    all {} parts of its flash hold the package", subject.parts());
+        Ok(())
+    }
+
+    /// Whether the module runs firmware of its own label.
+    pub fn runs_its_own(&self) -> Judged<bool> {
+        let own = self.bench.label.first_part();
+        Ok(self.is_seen("run", BOOTS_WITHIN)? && self.ask_identity()?["ordering_code"] == own)
+    }
+
+    /// A plain second run; where the module does not start, with its BOOT key.
+    pub fn recover(&mut self) -> Judged {
+        let bench = self.bench;
+        bench.hands.let_go()?;
+        let starts = match self.is_half_written && bench.has_boot_key() {
+            true => false,
+            false => self.is_seen("run", BOOTS_WITHIN)?,
+        };
+        let can_cycle = bench.hands.can(Deed::PowerOff) && bench.hands.can(Deed::PowerOn);
+        let (line, then) = match (starts, can_cycle) {
+            (false, true) => ("write {good} --wait=120 --oc {oc}", Some(Event::BootKey)),
+            _ => ("write {good} --oc {oc}", None),
+        };
+        if then.is_some() {
+            // A module that is still in download mode must not be taken for the one that comes back.
+            bench.hands.act(Deed::PowerOff)?;
+        }
+        let ended = self.qpyflash(line, "-recover", &mut Meanwhile::at_find(then, bench))?;
+        if (ended.code, &ended.said["verdict"]) != (Some(0), &Value::from("confirmed")) {
+            return Err(Stop::Failed(format!(
+                "the second run does not recover the module: {}",
+                describe(&ended)
+            )));
+        }
+        self.runs("good")
+    }
+
+    fn download_mode(&mut self) -> Judged {
+        let hands = &self.bench.hands;
+        hands.act(Deed::BootPress)?;
+        hands.power_cycle()?;
+        let is_there = match (&self.bench.path, &self.bench.uart) {
+            (None, Some(port)) => self.wait(START_WITHIN, || Ok(port.exists()))?,
+            _ => self.is_seen("download", START_WITHIN)?,
+        };
+        hands.act(Deed::BootRelease)?;
+        match is_there {
+            true => Ok(()),
+            false => Err(Stop::Failed(
+                "the module does not show up in download mode at its BOOT key".into(),
+            )),
+        }
+    }
+
+    /// Whether `qpyflash list` shows the module in that mode, with a port, before `within` has passed.
+    pub fn is_seen(&self, mode: &str, within: Duration) -> Judged<bool> {
+        self.wait(within, || Ok(self.mode()?.as_deref() == Some(mode)))
+    }
+
+    /// The mode in which the module is listed; none when it is not.
+    pub fn mode(&self) -> Judged<Option<String>> {
+        let listed = self.bench.tool.ask(&["list"])?.said;
+        let modules = listed["modules"].as_array().cloned().unwrap_or_default();
+        let ours = modules.iter().find(|module| {
+            let has_port = module["ports"].as_array().is_some_and(|ports| !ports.is_empty());
+            module["topology"].as_str() == self.bench.path.as_deref() && has_port
+        });
+        Ok(ours.and_then(|module| module["mode"].as_str()).map(str::to_owned))
+    }
+
+    fn wait(&self, within: Duration, mut look: impl FnMut() -> Judged<bool>) -> Judged<bool> {
+        let deadline = Instant::now() + within;
+        loop {
+            match (look()?, Instant::now() > deadline) {
+                (true, _) => return Ok(true),
+                (false, true) => return Ok(false),
+                (false, false) => self.pause()?,
+            }
+        }
+    }
+
+    fn pause(&self) -> Judged {
+        if self.bench.tool.interrupted.load(Ordering::Relaxed) {
+            return Err(Stop::Interrupted);
+        }
+        sleep(GLANCE);
+        Ok(())
+    }
+
+    /// Forgets the traces of a cycle that went well: fifty whole writes are gigabytes.
+    pub fn drop_traces(&self) -> Judged {
+        for record in &self.records {
+            if let Some(folder) = &record.folder {
+                let trace = folder.join("trace.jsonl");
+                if trace.exists() {
+                    fs::remove_file(trace)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares how a run has ended with how it must end.
+fn expect(run: &Run, ended: &Ended) -> Judged {
+    let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
+    let said = &ended.said;
+    let texts = [
+        ("error", &run.error, text(&said["error"]["code"])),
+        ("verdict", &run.verdict, text(&said["verdict"])),
+        ("written", &run.written, text(&said["written"]["state"])),
+    ];
+    let mut wrong: Vec<String> = texts
+        .into_iter()
+        .filter_map(|(what, wanted, found)| {
+            let wanted = wanted.as_ref().filter(|wanted| !wanted.allows(&found))?;
+            Some(format!("{what} {found}, wanted {wanted:?}"))
+        })
+        .collect();
+    if let Some(wanted) = &run.exit
+        && !ended.code.is_some_and(|code| wanted.allows(&code))
+    {
+        wrong.insert(0, format!("exit {:?}, wanted {wanted:?}", ended.code));
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Stop::Failed(format!(
+            "{} ({})",
+            wrong.join("; "),
+            describe(ended)
+        ))),
+    }
+}
+
+/// How a run has ended, in one line.
+pub fn describe(ended: &Ended) -> String {
+    let code = ended.code.map_or("killed".into(), |code| format!("exit {code}"));
+    let said = &ended.said;
+    let word = said["error"]["code"]
+        .as_str()
+        .or(said["verdict"].as_str())
+        .unwrap_or("no outcome");
+    match said["written"]["state"].as_str() {
+        Some(written) => format!("{code}, {word}, {written} written"),
+        None => format!(
+            "{code}, {word} {}",
+            ended.stderr.lines().next().unwrap_or_default()
+        ),
+    }
+}
+
+/// The rate of the write phase, and its ratio to what the line carries, where that is known.
+fn rate(bench: &Bench, outcome: &Value) -> Option<String> {
+    let phases = outcome["phases"].as_array()?;
+    let seconds: f64 = phases
+        .iter()
+        .filter(|time| time["phase"] == "write")
+        .filter_map(|time| time["seconds"].as_f64())
+        .sum();
+    let rate = outcome["bytes"].as_f64()? / seconds;
+    let line = bench
+        .board
+        .bytes_per_second
+        .or_else(|| qpyflash_virtual::LinkModel::named(bench.board.line.as_deref()?)?.bytes_per_second);
+    let ratio = line.map_or(String::new(), |line| {
+        format!(", {:.0} % of the line", rate * 100.0 / line as f64)
+    });
+    Some(format!("{:.3} MB/s in the write phase{ratio}", rate / 1e6))
+}
