@@ -110,8 +110,7 @@ impl<'b> Meanwhile<'b> {
     }
 
     fn happen(&mut self, event: Event, running: &Running) -> Judged {
-        println!(" <- now: {event:?}");
-        print!("     ");
+        print!(" [now: {event:?}]");
         let hands = &self.bench.hands;
         match event {
             Event::CutPower => hands.act(Deed::PowerOff),

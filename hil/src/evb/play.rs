@@ -17,7 +17,7 @@ use super::tool::Ended;
 use super::witness::Witness;
 use super::{Judged, Stop};
 
-/// How long a module may take to start and to answer.
+/// How long a module may take to start and to answer; stretched like the time-outs of the program.
 const START_WITHIN: Duration = Duration::from_secs(40);
 /// How long a module that may have kept its firmware is waited for before it is taken for half-written.
 const BOOTS_WITHIN: Duration = Duration::from_secs(15);
@@ -93,14 +93,14 @@ impl<'b> Play<'b> {
             .into_iter()
             .chain(target.iter().map(String::as_str))
             .collect();
-        let deadline = Instant::now() + START_WITHIN;
+        let deadline = Instant::now() + START_WITHIN.mul_f64(self.bench.tool.scale());
         loop {
             let mut ended = self.bench.tool.ask(&words)?;
             if ended.code == Some(0) {
                 return Ok(ended.said["identity"].take());
             }
             if Instant::now() > deadline {
-                let why = ended.stderr.lines().next().unwrap_or_default().to_owned();
+                let why = ended.said["error"]["message"].as_str().unwrap_or_default();
                 return Err(Stop::Failed(format!("the module does not say what it is: {why}")));
             }
             self.pause()?;
@@ -159,7 +159,13 @@ impl<'b> Play<'b> {
         };
         let ended = self.qpyflash(&line, "", &mut Meanwhile::nothing(self.bench))?;
         match ended.code {
-            Some(0) => Ok(Some(ended.said)),
+            Some(0) => {
+                // It restarts, and for a moment it may still be listed as it was.
+                if self.bench.path.is_some() && !self.is_seen("run", START_WITHIN)? {
+                    return Err(Stop::Failed("the module does not start after it was read".into()));
+                }
+                Ok(Some(ended.said))
+            }
             _ => Err(Stop::Failed(format!("`{line}` failed: {}", describe(&ended)))),
         }
     }
@@ -167,12 +173,6 @@ impl<'b> Play<'b> {
     fn run(&mut self, run: &Run) -> Judged {
         let mut meanwhile = Meanwhile::of(run, self.bench);
         let ended = self.qpyflash(&run.line, "", &mut meanwhile)?;
-        if let Some(event) = meanwhile.missed() {
-            return Err(Stop::Failed(format!(
-                "the run ended before `{event:?}`: {}",
-                describe(&ended)
-            )));
-        }
         if let Some(second) = meanwhile.second {
             let record = StepRecord::run("second-host", &meanwhile.words, &meanwhile.folder, &second);
             self.records.push(record);
@@ -212,9 +212,16 @@ impl<'b> Play<'b> {
             Some(_) => self.is_half_written,
         };
         self.records.push(StepRecord::run("run", &words, &folder, &ended));
-        match self.bench.tool.interrupted.load(Ordering::Relaxed) {
-            true => Err(Stop::Interrupted),
-            false => Ok(ended),
+        match (
+            self.bench.tool.interrupted.load(Ordering::Relaxed),
+            meanwhile.missed(),
+        ) {
+            (true, _) => Err(Stop::Interrupted),
+            (false, Some(event)) => {
+                let how = describe(&ended);
+                Err(Stop::Failed(format!("the run ended before `{event:?}`: {how}")))
+            }
+            (false, None) => Ok(ended),
         }
     }
 
@@ -355,7 +362,7 @@ impl<'b> Play<'b> {
     }
 
     fn wait(&self, within: Duration, mut look: impl FnMut() -> Judged<bool>) -> Judged<bool> {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + within.mul_f64(self.bench.tool.scale());
         loop {
             match (look()?, Instant::now() > deadline) {
                 (true, _) => return Ok(true),

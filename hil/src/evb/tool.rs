@@ -70,6 +70,16 @@ impl Running {
 }
 
 impl Tool {
+    /// The factor of every time-out, which the program gets, too.
+    pub fn scale(&self) -> f64 {
+        let given = std::env::var("QPYFLASH_TIMEOUT_SCALE")
+            .ok()
+            .and_then(|text| text.parse().ok());
+        given
+            .filter(|factor| (0.01..=100.0).contains(factor))
+            .unwrap_or(1.0)
+    }
+
     /// Asks the program something that changes nothing. Ctrl-C does not end it: it is soon done.
     pub fn ask(&self, words: &[&str]) -> Judged<Ended> {
         let words: Vec<String> = words
