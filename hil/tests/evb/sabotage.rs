@@ -137,7 +137,7 @@ fn a_module_that_is_silent_at_its_boot_key() {
         "asr1603",
         "",
         ONLY_SAYS_SO_AT_THE_KEY,
-        "does not say what it is",
+        "the module runs `EC600NCNLAR03A06M08`",
     );
 }
 
