@@ -67,6 +67,12 @@ pub enum Kind {
     NotConfirmed,
     /// What the module holds is not what it was compared with.
     Differs,
+    /// A recording cannot be read, or does not hold what is asked of it.
+    TraceUnreadable,
+    /// A capture of a USB bus cannot be read, or lacks bytes.
+    CaptureUnreadable,
+    /// What would be said now is not what a recording holds.
+    TraceDiffers,
     /// The run was interrupted.
     Interrupted,
     /// A slot's thread hangs in a call of the operating system.
@@ -113,6 +119,9 @@ impl Kind {
             Kind::ModuleUnsupported => "module.unsupported",
             Kind::NotConfirmed => "module.not-confirmed",
             Kind::Differs => "module.differs",
+            Kind::TraceUnreadable => "trace.unreadable",
+            Kind::CaptureUnreadable => "capture.unreadable",
+            Kind::TraceDiffers => "trace.differs",
             Kind::Interrupted => "interrupted",
             Kind::SlotHung => "slot.hung",
             Kind::HookFailed => "hook.failed",
@@ -206,6 +215,8 @@ impl Error {
             | Kind::PackageAmbiguous
             | Kind::PackageUnsupported
             | Kind::PackageOther
+            | Kind::TraceUnreadable
+            | Kind::CaptureUnreadable
             | Kind::BackupCorrupt => 3,
             Kind::ModuleSeveral => 5,
             Kind::RefusedPlatform
@@ -217,7 +228,7 @@ impl Error {
             Kind::UnknownModule | Kind::UnknownPackage => 7,
             Kind::LinkDenied | Kind::LinkBusy => 8,
             Kind::DownloadModeNotReached => 9,
-            Kind::NotConfirmed | Kind::Differs => 11,
+            Kind::NotConfirmed | Kind::Differs | Kind::TraceDiffers => 11,
             Kind::Interrupted if untouched => 130,
             Kind::Interrupted => 12,
             Kind::HookFailed if self.written == Written::Complete => 11,

@@ -35,6 +35,7 @@
 //! | [`flash`] | the run: from the file to the restarted module |
 //! | [`fleet`] | runs under a conductor that hears Ctrl-C; stations of a production line, and their record |
 //! | [`backup`] | what must not be lost with a module's flash, kept on disk |
+//! | [`trace`] | recordings of the exchange: shown, said again, made of USB captures |
 //! | [`event`], [`error`] | what a run says while it goes on, and how it ends |
 //!
 //! The wire protocols are in [`qpyflash_protocols`]: ASR, Unisoc UIS8910 and UIS8850, Eigencomm EC618.
@@ -51,6 +52,7 @@ pub mod gate;
 pub mod identity;
 pub mod link;
 pub mod module;
+pub mod trace;
 
 pub use error::{Error, Kind};
 pub use qpyflash_protocols::{Phase, Platform, Written};

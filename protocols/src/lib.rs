@@ -9,8 +9,10 @@
 //! | [`asr`] | ASR1601/1603/1606: `download.json` packages over aboot |
 //! | [`unisoc`] | UIS8910 and UIS8850: `.pac` packages |
 //! | [`eigencomm`] | EC618: `.binpkg` packages |
+//! | [`describe`] | what the bytes of any of them mean, in words |
 
 pub mod asr;
+pub mod describe;
 pub mod eigencomm;
 mod format;
 mod platform;

@@ -18,6 +18,7 @@ mod read;
 mod reset;
 mod resolve;
 mod restore;
+mod trace;
 mod udev;
 mod unpack;
 mod write;
@@ -89,6 +90,9 @@ enum Command {
     Reset(reset::Arguments),
     /// Show it all on an embedded virtual module
     Demo(demo::Arguments),
+    /// Show, replay and import recordings of the exchange with a module
+    #[command(subcommand)]
+    Trace(trace::Trace),
     /// Say what keeps this host from working with modules, and what to do about it
     Doctor(doctor::Arguments),
     /// Print or install the udev rules (Linux)
@@ -140,6 +144,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<u8, Error> {
         Command::EnterDownload(arguments) => enter_download::run(&arguments, &global, printer),
         Command::Reset(arguments) => reset::run(&arguments, &global, printer),
         Command::Demo(arguments) => demo::run(&arguments, &global, printer),
+        Command::Trace(command) => trace::run(&command, printer),
         Command::Doctor(arguments) => doctor::run(&arguments, printer),
         Command::Udev(arguments) => udev::run(&arguments, printer),
         Command::Completions(arguments) => completions::run(&arguments, &mut Cli::command(), printer),

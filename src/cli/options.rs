@@ -58,7 +58,7 @@ pub struct Global {
         env = "QPYFLASH_TRANSPORT"
     )]
     pub transport: Transport,
-    /// Record every byte of the exchange in FILE, as JSON lines
+    /// Record the exchange in FILE, as JSON lines that `trace show` and `trace replay` read; it holds IMEI and serial number
     #[arg(long, global = true, value_name = "FILE", env = "QPYFLASH_TRACE")]
     pub trace: Option<PathBuf>,
 }
@@ -78,7 +78,7 @@ impl Global {
     /// What the link needs to know.
     pub fn settings(&self, cancel: &Cancel) -> Result<Settings, Error> {
         let trace = self.trace.as_ref().map(|path| {
-            Trace::create(path).map_err(|why| {
+            Trace::create(path, self.timeout_scale).map_err(|why| {
                 Error::new(
                     Kind::Usage,
                     format!("cannot create the trace `{}`: {why}", path.display()),
@@ -205,7 +205,7 @@ pub struct Lost {
     pub nv_backup: Option<PathBuf>,
 }
 
-fn frame(text: &str) -> Result<u16, String> {
+pub fn frame(text: &str) -> Result<u16, String> {
     let number = match text.strip_prefix("0x") {
         Some(hex) => u16::from_str_radix(hex, 16),
         None => text.parse(),

@@ -3,8 +3,8 @@
 use super::prepare::OPEN_PATIENCE;
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::identity::{IdentityError, probe};
-use crate::link::{Address, Line, Settings, open_patiently};
+use crate::identity::{IdentityError, Talk};
+use crate::link::{Address, Line, Settings, Speech};
 use crate::module::Module;
 use crate::module::usb_ids::Role;
 use qpyflash_protocols::WireError;
@@ -25,12 +25,13 @@ pub(super) fn answering(
         if role == Some(Role::Repl) {
             continue;
         }
-        let pipe = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
-        let mut line = Line::new(pipe, events, settings);
-        let answer = match role {
-            Some(Role::Modem) => probe::answers_at_once(&mut line),
-            _ => probe::answers(&mut line),
+        let talk = match role {
+            Some(Role::Modem) => Talk::ProbeOnce,
+            _ => Talk::Probe,
         };
+        let speech = Speech::text(talk.name());
+        let mut line = Line::open(&port, baud, OPEN_PATIENCE, speech, events, settings)?;
+        let answer = talk.hold(&mut line);
         drop(line);
         match answer {
             Ok(()) => return Ok(port),

@@ -1,12 +1,12 @@
 //! What carries the bytes of a run.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::link::Address;
 use crate::module::Module;
 
 /// What carries the bytes to a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Carrier {
     /// A UART, behind an adapter that is not the module's.

@@ -11,8 +11,9 @@ use super::prepare::own;
 use super::run::OPEN_PATIENCE;
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::identity::at::{self, DownloadCommand};
-use crate::link::{Address, Line, Settings, open_patiently};
+use crate::identity::Talk;
+use crate::identity::at::DownloadCommand;
+use crate::link::{Address, Line, Settings, Speech};
 use crate::module::usb_ids::{Role, by_hand};
 use crate::module::{Attached, Deadlines, Module, Watch, await_download_mode};
 
@@ -118,9 +119,17 @@ fn obey(
         },
         None => module.port.clone(),
     };
-    let pipe = open_patiently(&at_port, order.baud, OPEN_PATIENCE, &order.settings.cancel)?;
-    let mut line = Line::new(pipe, events, order.settings);
-    let ordered = at::enter_download_mode(&mut line, command);
+    let talk = Talk::Enter(command);
+    let speech = Speech::text(talk.name());
+    let mut line = Line::open(
+        &at_port,
+        order.baud,
+        OPEN_PATIENCE,
+        speech,
+        events,
+        order.settings,
+    )?;
+    let ordered = talk.hold(&mut line);
     drop(line);
     ordered.map_err(|error| match Error::from(error) {
         error if error.kind == Kind::Interrupted => error,

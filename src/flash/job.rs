@@ -1,9 +1,12 @@
 //! What a run does once the module is in download mode.
 
+use serde::{Deserialize, Serialize};
+
 use crate::gate::Purpose;
 
 /// The work of one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Job {
     /// Write the package.
     Write,

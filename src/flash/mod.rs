@@ -13,6 +13,7 @@ mod failure;
 mod job;
 mod outcome;
 mod prepare;
+mod recorded;
 mod request;
 mod reset;
 mod run;
@@ -25,6 +26,8 @@ pub use enter::enter_download;
 pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdict};
 pub use prepare::identify_alone;
+pub use recorded::SessionOptions;
+pub(crate) use recorded::say_again;
 pub use request::{After, Before, NvBackup, Request, RfBackup, ScannedLabel};
 pub use reset::reset;
 

@@ -11,10 +11,11 @@ use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::firmware::{self, Package, Plan};
 use crate::gate::{self, Backup, Claim, Scan, WritePermit};
-use crate::identity::{self, Identity, IdentityError};
-use crate::link::{Address, Line, Owner, Settings, open_patiently};
+use crate::identity::{Identity, IdentityError, Question, Talk};
+use crate::link::{Address, Line, Owner, Settings, Speech};
 use crate::module::usb_ids::Role;
 use crate::module::{self, Inhibited, Mode, Module, virtual_bus_name};
+use crate::trace::record::Event;
 
 /// How long a busy or forbidden port is tried again before a run begins. A listener that probes a fresh port lets
 /// go of it within some seconds, and a person should hear soon that a terminal is still open.
@@ -53,6 +54,11 @@ pub(super) fn clear(
     events: &mut Events,
     outcome: &mut Outcome,
 ) -> Result<Cleared, Error> {
+    settings.record(|| Event::Package {
+        file: request.file.display().to_string(),
+        sha256: package.sha256().to_owned(),
+        platform: package.platform(),
+    });
     events.start(Phase::Find);
     let module = find(request, settings, events)?;
     if request.port.is_none() && request.path.is_none() {
@@ -304,14 +310,15 @@ pub(super) fn identify(
 ) -> Result<Asked, Error> {
     let mut first_error = None;
     for (role, port) in module.identity_ports(settings.transport) {
-        let pipe = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
-        let mut line = Line::new(pipe, events, settings);
-        let answer = match role {
-            Some(Role::At) => identity::at::read(&mut line),
-            Some(Role::Modem) => identity::probe::read_at_once(&mut line),
-            Some(Role::Repl) => identity::repl::read(&mut line),
-            _ => identity::read(&mut line),
+        let question = match role {
+            Some(Role::At) => Question::At,
+            Some(Role::Modem) => Question::Modem,
+            Some(Role::Repl) => Question::Repl,
+            _ => Question::Any,
         };
+        let speech = Speech::text(Talk::Ask(question).name());
+        let mut line = Line::open(&port, baud, OPEN_PATIENCE, speech, events, settings)?;
+        let answer = question.ask(&mut line);
         drop(line);
         match answer {
             Ok(identity) => return Ok(Asked { identity, port }),
@@ -348,12 +355,11 @@ impl Asked {
         if !self.identity.program_stopped {
             return;
         }
-        let restarted = open_patiently(&self.port, baud, OPEN_PATIENCE, &settings.cancel)
+        let talk = Talk::RestartProgram;
+        let speech = Speech::text(talk.name());
+        let restarted = Line::open(&self.port, baud, OPEN_PATIENCE, speech, events, settings)
             .map_err(Error::from)
-            .and_then(|pipe| {
-                let mut line = Line::new(pipe, events, settings);
-                Ok(identity::repl::restart_program(&mut line)?)
-            });
+            .and_then(|mut line| Ok(talk.hold(&mut line)?));
         match restarted {
             Ok(()) => events.note("the Python program that was stopped to ask is running again"),
             Err(error) => events.warn(format!(

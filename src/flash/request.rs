@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::identity::OrderingCode;
 use crate::module::{Deadlines, TopologyPath};
 
@@ -21,7 +23,8 @@ pub enum Before {
 }
 
 /// What happens after the last image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum After {
     /// The module restarts and is asked what it is now.
     #[default]

@@ -8,8 +8,8 @@ use super::at_port;
 use super::prepare::{OPEN_PATIENCE, own};
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::identity::probe;
-use crate::link::{Line, Settings, open_patiently};
+use crate::identity::{Talk, probe};
+use crate::link::{Line, Settings, Speech};
 use crate::module::{Appeared, Deadlines, Mode, Module, Watch, await_leaving, await_restart};
 
 /// How long a module behind a UART adapter is given to stop answering: its port stays, so nothing else shows that it
@@ -36,9 +36,11 @@ pub fn reset(
     events.start(Phase::Find);
     let port = at_port::answering(module, baud, settings, events)?;
     events.start(Phase::Reset);
-    let pipe = open_patiently(&port, baud, OPEN_PATIENCE, &settings.cancel)?;
-    let mut line = Line::new(pipe, events, settings);
-    probe::restart(&mut line).map_err(|error| Error::from(error).at(module.place()))?;
+    let talk = Talk::Restart;
+    let speech = Speech::text(talk.name());
+    let mut line = Line::open(&port, baud, OPEN_PATIENCE, speech, events, settings)?;
+    talk.hold(&mut line)
+        .map_err(|error| Error::from(error).at(module.place()))?;
     drop(line);
     if module.attached.is_none() {
         std::thread::sleep(UART_LEAVES_AFTER.mul_f64(settings.timeout_scale));

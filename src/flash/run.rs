@@ -8,12 +8,13 @@ use super::carrier::Carrier;
 use super::confirm::{confirm, confirm_blank};
 use super::enter::{Order, enter};
 use super::prepare::Cleared;
+use super::recorded::SessionOptions;
 use super::session::{self, Context, Keep};
 use super::{After, Before, Job, Outcome, Request, Verdict};
 use crate::backup::Backups;
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::link::{Line, Settings, open_patiently};
+use crate::link::{Line, Settings, Speech};
 use crate::module::{Mode, Module, Watch};
 
 /// How long a freshly enumerated port is tried again while it cannot be opened.
@@ -60,11 +61,13 @@ pub(super) fn run(
         carrier.words()
     ));
     outcome.transport = Some(carrier);
-    let pipe = open_patiently(&port, request.baud, OPEN_PATIENCE, &settings.cancel).map_err(|error| {
-        Error::from(error).hint("the module is in download mode; power-cycle it to go back")
-    })?;
     let mut context = context(job, request, &module, carrier, outcome)?;
-    let mut line = Line::new(pipe, events, settings);
+    let speech = Speech::session(permit.package().platform());
+    let mut line =
+        Line::open(&port, request.baud, OPEN_PATIENCE, speech, events, settings).map_err(|error| {
+            Error::from(error).hint("the module is in download mode; power-cycle it to go back")
+        })?;
+    line.record(|| SessionOptions::of(permit.package(), permit.production(), &context).event());
     let result = session::run(&mut line, &permit, &mut context);
     drop(line);
     outcome.set_backups(context.keep.files, events);
@@ -135,7 +138,7 @@ fn context<'a>(
         imei,
         carrier,
         keep: Keep {
-            backups,
+            backups: Some(backups),
             files: Vec::new(),
         },
     })

@@ -9,7 +9,7 @@ use super::eigencomm::RfData;
 use super::outcome::Proof;
 use super::{After, Carrier, Job, Request};
 use crate::backup::Backups;
-use crate::firmware::Plan;
+use crate::firmware::{Package, Plan};
 use crate::gate::WritePermit;
 
 /// What a session has achieved.
@@ -47,24 +47,34 @@ pub(super) struct Context<'a> {
 
 /// Keeps what the module holds and nobody else has, before anything is erased.
 pub(super) struct Keep {
-    /// Where; the name is the module's place until its IMEI is known.
-    pub backups: Backups,
+    /// Where; the name is the module's place until its IMEI is known. None where there is no module.
+    pub backups: Option<Backups>,
     /// The files that were made.
     pub files: Vec<PathBuf>,
 }
 
 impl Keep {
+    /// For a session without a module.
+    pub fn nowhere() -> Self {
+        Keep {
+            backups: None,
+            files: Vec::new(),
+        }
+    }
+
     pub fn file(&mut self, what: &str, bytes: &[u8]) -> Result<(), String> {
-        let path = self.backups.keep(what, bytes).map_err(|why| why.to_string())?;
-        self.files.push(path);
+        if let Some(backups) = &self.backups {
+            let path = backups.keep(what, bytes).map_err(|why| why.to_string())?;
+            self.files.push(path);
+        }
         Ok(())
     }
 }
 
 impl Keeper for Keep {
     fn keep(&mut self, what: Kept<'_>) -> Result<(), String> {
-        if let Some(imei) = what.imei {
-            self.backups.rename(imei);
+        if let (Some(backups), Some(imei)) = (&mut self.backups, what.imei) {
+            backups.rename(imei);
         }
         self.file("nv", what.nv)?;
         what.phase_check
@@ -78,10 +88,20 @@ pub(super) fn run(
     permit: &WritePermit,
     context: &mut Context<'_>,
 ) -> Result<Achieved, Box<Failure>> {
-    match (permit.package().plan(), context.job) {
+    carry_out(wire, permit.package(), permit.production(), context)
+}
+
+/// The same without a permit, for a wire that leads to no module.
+pub(super) fn carry_out(
+    wire: &mut dyn Wire,
+    package: &Package,
+    production: bool,
+    context: &mut Context<'_>,
+) -> Result<Achieved, Box<Failure>> {
+    match (package.plan(), context.job) {
         (Plan::Asr(plan), Job::Write) => {
             let options = asr::Options {
-                production: permit.production(),
+                production,
                 after: match context.request.after {
                     After::Reset => asr::After::Reset,
                     After::Stay => asr::After::Stay,
@@ -93,13 +113,13 @@ pub(super) fn run(
         }
         (Plan::Unisoc(plan), _) => super::unisoc::run(wire, plan, context),
         (Plan::Eigencomm(plan), _) => super::eigencomm::run(wire, plan, context),
-        (Plan::Asr(_), _) => Err(no_session(permit)),
+        (Plan::Asr(_), _) => Err(no_session(package)),
     }
 }
 
 /// `flash` has refused this before the module was looked for.
-fn no_session(permit: &WritePermit) -> Box<Failure> {
-    let platform = permit.package().platform().title();
+fn no_session(package: &Package) -> Box<Failure> {
+    let platform = package.platform().title();
     Box::new(Failure {
         phase: Phase::Sync,
         doing: format!("serving a module of {platform}"),

@@ -17,6 +17,7 @@ mod revision;
 mod scripted;
 mod series;
 mod shared;
+mod talk;
 
 use qpyflash_protocols::Wire;
 use serde::Serialize;
@@ -28,6 +29,7 @@ pub use ordering_code::{OrderingCode, OrderingCodeError};
 pub use revision::{Revision, RevisionError};
 pub use series::{Scope, platform_of_series, scope_of_series, series_of};
 pub use shared::{acceptable, same_group, shared_firmware};
+pub use talk::{Question, Talk};
 
 /// IMEIs that stand in firmware images: a module that reports one has lost its NV data.
 /// Source: specs/identity.md §3.1.

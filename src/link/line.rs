@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use qpyflash_protocols::{Progress, Wire, WireError};
 
-use super::{Cancel, Direction, Pipe, Trace, Transport};
+use super::trace::Track;
+use super::{Address, Cancel, OpenError, Pipe, Speech, Trace, Transport, open_patiently};
 use crate::event::Events;
+use crate::trace::record::{Call, Direction, Event, Fault, POLL};
 
 /// Longest single wait on the operating system, so that a wish to stop is seen soon.
 const SLICE: Duration = Duration::from_millis(50);
@@ -42,6 +44,15 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Records what belongs to no line.
+    pub fn record(&self, event: impl FnOnce() -> Event) {
+        if let Some(trace) = &self.trace {
+            trace.event(event());
+        }
+    }
+}
+
 /// The wire of a real run. Time-outs are stretched by letting the session's clock run slower.
 pub struct Line<'a> {
     pipe: Box<dyn Pipe>,
@@ -49,10 +60,34 @@ pub struct Line<'a> {
     settings: &'a Settings,
     began: Instant,
     backlog: Vec<u8>,
+    track: Option<Track>,
 }
 
 impl<'a> Line<'a> {
-    /// A session's clock starts here.
+    /// Opens a port, as [`open_patiently`] does, for what `speech` names.
+    ///
+    /// # Errors
+    /// [`OpenError`] of the last try.
+    pub fn open(
+        port: &Address,
+        baud: u32,
+        patience: Duration,
+        speech: Speech,
+        events: &'a mut Events,
+        settings: &'a Settings,
+    ) -> Result<Self, OpenError> {
+        let pipe = open_patiently(port, baud, patience, &settings.cancel)?;
+        let phase = events.phase();
+        let track = settings
+            .trace
+            .as_ref()
+            .map(|trace| trace.open(port.to_string(), baud, speech, phase));
+        let mut line = Line::new(pipe, events, settings);
+        line.track = track;
+        Ok(line)
+    }
+
+    /// A line over a pipe of the caller's, which is not recorded. A session's clock starts here.
     pub fn new(pipe: Box<dyn Pipe>, events: &'a mut Events, settings: &'a Settings) -> Self {
         Line {
             pipe,
@@ -60,6 +95,14 @@ impl<'a> Line<'a> {
             settings,
             began: Instant::now(),
             backlog: Vec::new(),
+            track: None,
+        }
+    }
+
+    /// Records what else matters to who says it again.
+    pub fn record(&self, event: impl FnOnce() -> Event) {
+        if let Some(track) = &self.track {
+            track.event(self.events.phase(), event());
         }
     }
 
@@ -85,25 +128,22 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    fn record(&self, direction: Direction, bytes: &[u8]) {
-        if let Some(trace) = &self.settings.trace {
-            trace.bytes(self.now(), self.events.phase(), direction, bytes);
+    fn said(&mut self, direction: Direction, bytes: &[u8], polled: bool) {
+        if let Some(track) = &mut self.track {
+            track.bytes(self.events.phase(), direction, bytes, polled);
         }
         log::trace!("{} {}", direction.arrow(), bytes.escape_ascii());
     }
-}
 
-impl Drop for Line<'_> {
-    fn drop(&mut self) {
-        for note in self.pipe.close() {
-            self.events.note(note);
-        }
+    /// Records what came of a call, where it failed.
+    fn done<T>(&self, during: Call, result: Result<T, WireError>) -> Result<T, WireError> {
+        result.inspect_err(|error| {
+            let fault = Fault::from(error);
+            self.record(|| Event::Failed { during, fault });
+        })
     }
-}
 
-impl Wire for Line<'_> {
-    fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        self.record(Direction::ToModule, bytes);
+    fn send_all(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         let mut rest = bytes;
         let mut last_progress = Instant::now();
         while !rest.is_empty() {
@@ -123,13 +163,12 @@ impl Wire for Line<'_> {
         Ok(())
     }
 
-    fn receive(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
+    fn hear(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
         self.check_cancel()?;
         if !self.backlog.is_empty() {
             let count = self.backlog.len().min(into.len());
             into[..count].copy_from_slice(&self.backlog[..count]);
             self.backlog.drain(..count);
-            self.record(Direction::FromModule, &into[..count]);
             return Ok(count);
         }
         let deadline = Instant::now() + within.mul_f64(self.scale());
@@ -137,7 +176,6 @@ impl Wire for Line<'_> {
             let left = deadline.saturating_duration_since(Instant::now());
             let count = self.pipe.read(into, left.min(SLICE))?;
             if count > 0 {
-                self.record(Direction::FromModule, &into[..count]);
                 return Ok(count);
             }
             self.check_cancel()?;
@@ -147,15 +185,7 @@ impl Wire for Line<'_> {
         }
     }
 
-    fn set_baud(&mut self, baud: u32) -> Result<(), WireError> {
-        self.pipe.set_baud(baud)
-    }
-
-    fn now(&self) -> Duration {
-        self.began.elapsed().div_f64(self.scale())
-    }
-
-    fn pause(&mut self, how_long: Duration) -> Result<(), WireError> {
+    fn wait(&self, how_long: Duration) -> Result<(), WireError> {
         let deadline = Instant::now() + how_long.mul_f64(self.scale());
         loop {
             self.check_cancel()?;
@@ -165,6 +195,53 @@ impl Wire for Line<'_> {
             }
             std::thread::sleep(left.min(SLICE));
         }
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.record(|| Event::Closed);
+        for note in self.pipe.close() {
+            self.events.note(note);
+        }
+    }
+}
+
+impl Wire for Line<'_> {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        self.said(Direction::ToModule, bytes, false);
+        let sent = self.send_all(bytes);
+        self.done(Call::Send, sent)
+    }
+
+    fn receive(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
+        let polled = within < POLL;
+        let during = if polled { Call::Poll } else { Call::Receive };
+        let heard = self.hear(into, within);
+        let count = self.done(during, heard)?;
+        if count > 0 {
+            self.said(Direction::FromModule, &into[..count], polled);
+        } else if !polled {
+            self.record(|| Event::Silence {
+                within: within.as_secs_f64(),
+            });
+        }
+        Ok(count)
+    }
+
+    fn set_baud(&mut self, baud: u32) -> Result<(), WireError> {
+        self.record(|| Event::Baud { baud });
+        let set = self.pipe.set_baud(baud);
+        self.done(Call::Baud, set)
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed().div_f64(self.scale())
+    }
+
+    fn pause(&mut self, how_long: Duration) -> Result<(), WireError> {
+        let waited = self.wait(how_long);
+        self.done(Call::Pause, waited)
     }
 
     fn report(&mut self, fact: Progress<'_>) {

@@ -23,7 +23,7 @@ pub use holder::{Holder, holder, holders, programs};
 pub use line::{Line, Settings};
 pub use owner::Owner;
 pub use serial::Serial;
-pub use trace::{Direction, Trace};
+pub use trace::{Speech, Trace};
 
 use std::path::Path;
 use std::time::{Duration, Instant};

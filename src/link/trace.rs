@@ -1,76 +1,102 @@
-//! A recording of the exchange, as JSON lines.
+//! Writes a recording while a run goes on.
+//!
+//! Each entry is handed to the operating system at once: of a run that is killed, everything but at most the end of
+//! the last line is in the file.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
-use qpyflash_protocols::Phase;
-use serde::Serialize;
+use qpyflash_protocols::describe::Describer;
+use qpyflash_protocols::{Phase, Platform};
 
-/// Who spoke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// We did.
-    ToModule,
-    /// The module did.
-    FromModule,
+use crate::trace::record::{Bytes, Direction, Entry, Event, Header, SESSION, What};
+
+/// What is said on a line, for its recording.
+#[derive(Debug, Clone, Copy)]
+pub struct Speech {
+    name: &'static str,
+    platform: Option<Platform>,
 }
 
-impl Direction {
-    /// `>` for us, `<` for the module.
-    pub const fn arrow(self) -> char {
-        match self {
-            Direction::ToModule => '>',
-            Direction::FromModule => '<',
+impl Speech {
+    /// A dialogue in text, by its name.
+    pub const fn text(name: &'static str) -> Self {
+        Speech { name, platform: None }
+    }
+
+    /// The platform's own protocol.
+    pub const fn session(platform: Platform) -> Self {
+        Speech {
+            name: SESSION,
+            platform: Some(platform),
         }
     }
 }
 
-/// One line of the recording.
-#[derive(Serialize)]
-struct Entry<'a> {
-    t: f64,
-    phase: Option<Phase>,
-    direction: Direction,
-    hex: &'a str,
-}
-
-/// A recording of every byte with its time and phase: a line that names the schema, then one JSON object a line.
+/// A recording of every byte with its time, phase and meaning, and of what else matters to who says it again.
 #[derive(Debug, Clone)]
-pub struct Trace {
-    file: Arc<Mutex<BufWriter<File>>>,
+pub struct Trace(Arc<Output>);
+
+#[derive(Debug)]
+struct Output {
+    file: Mutex<BufWriter<File>>,
+    began: Instant,
+    lines: AtomicU32,
 }
 
 impl Trace {
-    /// Creates the file.
+    /// Creates the file. Every wait of the run lasts `timeout_scale` times longer than usual.
     ///
     /// # Errors
     /// The operating system's.
-    pub fn create(path: &Path) -> std::io::Result<Self> {
+    pub fn create(path: &Path, timeout_scale: f64) -> std::io::Result<Self> {
         let mut file = BufWriter::new(File::create(path)?);
-        writeln!(file, r#"{{"schema":1,"kind":"qpyflash-trace"}}"#)?;
-        Ok(Trace {
-            file: Arc::new(Mutex::new(file)),
-        })
+        serde_json::to_writer(&mut file, &Header::new(timeout_scale))?;
+        file.write_all(b"\n")?;
+        file.flush()?;
+        Ok(Trace(Arc::new(Output {
+            file: Mutex::new(file),
+            began: Instant::now(),
+            lines: AtomicU32::new(0),
+        })))
     }
 
-    /// Appends what went over the wire. A full disk must not end a write to a module: it ends the recording.
-    pub fn bytes(&self, at: Duration, phase: Option<Phase>, direction: Direction, bytes: &[u8]) {
-        let mut hex = String::with_capacity(bytes.len() * 2);
-        for byte in bytes {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        let entry = Entry {
-            t: at.as_secs_f64(),
-            phase,
-            direction,
-            hex: &hex,
+    /// Records what belongs to no line.
+    pub fn event(&self, event: Event) {
+        self.write(None, None, What::Event(event));
+    }
+
+    /// Begins a line.
+    pub(super) fn open(&self, port: String, baud: u32, speech: Speech, phase: Option<Phase>) -> Track {
+        let track = Track {
+            trace: self.clone(),
+            line: self.0.lines.fetch_add(1, Ordering::Relaxed),
+            describer: Some(speech.platform.map_or_else(Describer::of_text, Describer::of)),
         };
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = Event::Opened {
+            port,
+            baud,
+            talk: speech.name.to_owned(),
+            platform: speech.platform,
+        };
+        track.event(phase, opened);
+        track
+    }
+
+    /// A full disk must not end a write to a module: it ends the recording.
+    fn write(&self, line: Option<u32>, phase: Option<Phase>, what: What) {
+        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = Entry {
+            t: self.0.began.elapsed().as_micros() as f64 / 1e6,
+            line,
+            phase,
+            what,
+        };
         let written = serde_json::to_writer(&mut *file, &entry)
             .map_err(std::io::Error::from)
             .and_then(|()| file.write_all(b"\n"))
@@ -78,5 +104,36 @@ impl Trace {
         if let Err(error) = written {
             log::warn!("the trace is incomplete: {error}");
         }
+    }
+}
+
+/// One line of a recording.
+pub(super) struct Track {
+    trace: Trace,
+    line: u32,
+    /// None once it has failed: words are never worth a run.
+    describer: Option<Describer>,
+}
+
+impl Track {
+    pub fn bytes(&mut self, phase: Option<Phase>, direction: Direction, bytes: &[u8], polled: bool) {
+        let meaning = self.describer.as_mut().and_then(|describer| {
+            let describe = AssertUnwindSafe(|| describer.describe(direction.side(), bytes));
+            catch_unwind(describe).ok()
+        });
+        if meaning.is_none() {
+            self.describer = None;
+        }
+        let bytes = Bytes {
+            direction,
+            polled,
+            bytes: bytes.to_vec(),
+            meaning: meaning.filter(|words| !words.is_empty()),
+        };
+        self.trace.write(Some(self.line), phase, What::Bytes(bytes));
+    }
+
+    pub fn event(&self, phase: Option<Phase>, event: Event) {
+        self.trace.write(Some(self.line), phase, What::Event(event));
     }
 }

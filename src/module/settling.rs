@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use super::follow::SETTLES_WITHIN;
 use super::usb_ids::Role;
 use super::{Attached, Mode};
-use crate::link::{Settings, Transport};
+use crate::link::{Settings, Trace, Transport};
+use crate::trace::record::Event;
 
 /// Looks at one socket again and again.
 #[derive(Debug)]
 pub(super) struct Settling {
+    trace: Option<Trace>,
     transport: Transport,
     patience: Duration,
     /// What was seen last, and since when without a break.
@@ -21,14 +23,24 @@ impl Settling {
     /// Nothing has been seen yet.
     pub fn new(settings: &Settings) -> Self {
         Settling {
+            trace: settings.trace.clone(),
             transport: settings.transport,
             patience: SETTLES_WITHIN.mul_f64(settings.timeout_scale),
             since: None,
         }
     }
 
-    /// The module, once it shows the port it is worked with by, or has had its time and shows another way.
+    /// The module, once it has settled; a recording tells of it.
     pub fn settled(&mut self, module: Option<Attached>, now: Instant) -> Option<Attached> {
+        let settled = self.judge(module, now)?;
+        if let Some(trace) = &self.trace {
+            trace.event(attached(&settled));
+        }
+        Some(settled)
+    }
+
+    /// The module, once it shows the port it is worked with by, or has had its time and shows another way.
+    fn judge(&mut self, module: Option<Attached>, now: Instant) -> Option<Attached> {
         let Some(module) = module else {
             self.since = None;
             return None;
@@ -52,6 +64,18 @@ impl Settling {
         self.since = Some((name, since));
         let has_had_its_time = now.duration_since(since) >= self.patience;
         (has_had_its_time && module.best_address(self.transport).is_some()).then_some(module)
+    }
+}
+
+fn attached(module: &Attached) -> Event {
+    let ports = module.ports.iter();
+    Event::Attached {
+        topology: module.topology.to_string(),
+        usb_id: module.usb_id.clone(),
+        mode: module.mode.words().to_owned(),
+        ports: ports
+            .map(|port| (port.interface, port.path.display().to_string()))
+            .collect(),
     }
 }
 

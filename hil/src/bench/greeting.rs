@@ -25,7 +25,7 @@ pub fn measure(_quick: bool) -> Outcome<Vec<Figure>> {
         let rig = Rig::new(line.with_turn_round(Duration::from_millis(turn_round)))?;
         let file = package.file.with_file_name("trace.jsonl");
         let settings = Settings {
-            trace: Some(Trace::create(&file)?),
+            trace: Some(Trace::create(&file, 1.0)?),
             ..Settings::default()
         };
         rig.write(&package, &settings, |_| {})?;
@@ -50,7 +50,9 @@ fn greeting(trace: &str) -> Outcome<(f64, f64)> {
     for line in trace.lines().skip(1) {
         let entry: Value = serde_json::from_str(line)?;
         let time = entry["t"].as_f64().ok_or("a line of the trace has no time")?;
-        let bytes = entry["hex"].as_str().unwrap_or_default();
+        let Some(bytes) = entry["hex"].as_str() else {
+            continue;
+        };
         if entry["direction"] == "from-module" {
             if first.is_some() || bytes.contains(ANSWER) {
                 first.get_or_insert(time);

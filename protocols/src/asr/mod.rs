@@ -12,6 +12,7 @@
 //! ```
 
 mod aboot;
+mod describe;
 pub mod ethos;
 pub mod fip;
 mod line;
@@ -30,6 +31,7 @@ pub mod tables;
 mod tests;
 
 pub use aboot::chip_name;
+pub(crate) use describe::Describer;
 pub use plan::{Image, Plan, Production};
 pub use session::{After, Chip, Options, Report, write};
 

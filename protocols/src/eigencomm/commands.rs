@@ -73,6 +73,22 @@ const fn looped(code: u8, name: &'static str) -> Command {
 }
 
 impl Command {
+    /// Every command, in the order of the specification.
+    pub(super) const ALL: [Command; 12] = [
+        Command::GET_VERSION,
+        Command::SEL_IMAGE,
+        Command::VERIFY_IMAGE,
+        Command::DATA_HEAD,
+        Command::DOWNLOAD_DATA,
+        Command::DONE,
+        Command::FLASH_ERASE,
+        Command::READ_MEM,
+        Command::BULK_READ,
+        Command::BURN_ONE,
+        Command::GET_BURN_STATUS,
+        Command::SYS_RST,
+    ];
+
     /// 12 bytes: version, id, build.
     pub const GET_VERSION: Command = image(0x20, "GET_VERSION");
     /// 4 bytes: the id of what is wanted next.

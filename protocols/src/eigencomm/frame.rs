@@ -17,11 +17,11 @@ static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC)
 static CRC8: Crc<u8> = Crc::<u8>::new(&CRC_8_MAXIM_DOW);
 
 /// Bytes of a command before its data, of an answer before its data, and of a check.
-const COMMAND_HEAD: usize = 8;
+pub(super) const COMMAND_HEAD: usize = 8;
 const ANSWER_HEAD: usize = 6;
-const CHECK: usize = 4;
+pub(super) const CHECK: usize = 4;
 /// Bytes of a sync word.
-const WORD: usize = 4;
+pub(super) const WORD: usize = 4;
 /// The length byte of an answer that is really 65,536 bytes long. Source: §4.5 (V*).
 const BULK_MARK: u8 = 0xFA;
 /// Bytes of such an answer.
@@ -149,6 +149,13 @@ impl Decoder {
     /// Whether bytes wait for more.
     pub fn is_midst(&self) -> bool {
         self.start < self.buffer.len()
+    }
+
+    /// The word right at the front, if one that answers a sync stands there.
+    pub(super) fn leading_word(&mut self) -> Option<Option<Stage>> {
+        let found = word_of(self.buffer.get(self.start..self.start + WORD)?)?;
+        self.start += WORD;
+        Some(found)
     }
 
     /// The next word that answers a sync: whose echo it is, or none when the module is in another state. Everything

@@ -5,6 +5,7 @@
 
 pub mod binpkg;
 pub mod commands;
+mod describe;
 mod extras;
 pub mod frame;
 mod header;
@@ -22,6 +23,7 @@ mod transport;
 mod tests;
 
 pub use binpkg::{Binpkg, Entry, Version};
+pub(crate) use describe::Describer;
 pub use extras::{EXTRAS, EXTRAS_FILE, Extra, extras};
 pub use map::{Flash, RF_BACKUP, Region};
 pub use plan::{Burn, Companions, Kind, Plan};

@@ -38,6 +38,19 @@ pub(super) enum Command {
 }
 
 impl Command {
+    /// Every command.
+    pub const ALL: [Command; 9] = [
+        Command::Connect,
+        Command::StartData,
+        Command::MidstData,
+        Command::EndData,
+        Command::ExecData,
+        Command::NormalReset,
+        Command::ReadFlash,
+        Command::ChangeBaud,
+        Command::EraseFlash,
+    ];
+
     /// Bytes answer READ_FLASH and nothing else, an acknowledgement anything else. Source: §5.3 (V).
     pub fn may_be_answered_with(self, code: Code) -> bool {
         match code {
@@ -88,9 +101,10 @@ impl Code {
     pub const LOG: Code = Code(0xFF);
 }
 
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.0 {
+impl Code {
+    /// The protocol's own spelling.
+    pub const fn name(self) -> &'static str {
+        match self.0 {
             0x80 => "ACK",
             0x81 => "VER",
             0x82 => "INVALID_CMD",
@@ -125,8 +139,13 @@ impl fmt::Display for Code {
             0xFE => "UNSUPPORTED_COMMAND",
             0xFF => "LOG",
             _ => "a reply without a name",
-        };
-        write!(f, "{name} (0x{:02x})", self.0)
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (0x{:02x})", self.name(), self.0)
     }
 }
 

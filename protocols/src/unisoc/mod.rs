@@ -13,6 +13,7 @@
 //! ```
 
 mod bsl;
+mod describe;
 pub mod hdlc;
 mod link;
 pub mod nv;
@@ -25,6 +26,7 @@ mod tests;
 mod uimage;
 pub mod xml;
 
+pub(crate) use describe::Describer;
 pub use pac::{Contents, Entry, Pac};
 pub use plan::{Action, Plan, Step};
 pub use session::{After, Keeper, Kept, Options, Report, Transport, erase_all, read_nv, restore_nv, write};

@@ -14,13 +14,13 @@ use super::link::{Link, Trouble};
 use crate::{Cause, WireError};
 
 /// First byte of a frame either way.
-const TAG: u8 = 0xAE;
+pub(super) const TAG: u8 = 0xAE;
 /// Flow id of a request and of a reply without error.
 const FLOW: u8 = 0xFF;
 /// Flow id of a reply with an error.
 const FLOW_ERROR: u8 = 0xEE;
 /// Bytes before the body.
-const HEAD_BYTES: usize = 8;
+pub(super) const HEAD_BYTES: usize = 8;
 /// Bytes of a reply.
 const REPLY_BYTES: usize = 12;
 /// Data of one MID_DATA, in bytes. Source: §4.5 (V).
@@ -52,7 +52,16 @@ pub(super) enum Command {
 }
 
 impl Command {
-    const fn name(self) -> &'static str {
+    /// Every command.
+    pub const ALL: [Command; 5] = [
+        Command::Connect,
+        Command::StartData,
+        Command::MidData,
+        Command::EndData,
+        Command::ExecData,
+    ];
+
+    pub const fn name(self) -> &'static str {
         match self {
             Command::Connect => "PDL CONNECT",
             Command::StartData => "PDL START_DATA",
