@@ -19,6 +19,7 @@ mod packages;
 mod plan;
 mod play;
 mod redact;
+mod replays;
 mod report;
 mod session;
 mod tool;
@@ -34,6 +35,7 @@ use clap::{Args, Subcommand};
 use crate::interrupt::watch_for_interrupt;
 use bench::Bench;
 use board::Board;
+use catalogue::Scenario;
 use report::Report;
 use session::Session;
 
@@ -120,6 +122,23 @@ enum Afterwards {
         #[arg(short, long, value_name = "SHARE")]
         output: PathBuf,
     },
+    /// Make tests of a report's recordings: each that can be said again is kept
+    Import {
+        /// The folder of the report
+        report: PathBuf,
+        /// Folder for the tests, which must not exist: `hil/replays/NAME`
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+    },
+    /// Say imported recordings again, and find where the program says something else today
+    Replay {
+        /// Folders that `import` has made
+        #[arg(required = true)]
+        replays: Vec<PathBuf>,
+        /// Folder with packages that were too large to be kept
+        #[arg(long, value_name = "DIR")]
+        packages: Option<PathBuf>,
+    },
 }
 
 /// Plays the scenarios on a board, or does something with a report.
@@ -136,6 +155,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             );
             Ok(())
         }
+        (Some(Afterwards::Import { report, output }), _) => replays::import(report, output),
+        (Some(Afterwards::Replay { replays, packages }), _) => {
+            replays::say_all_again(replays, packages.as_deref())
+        }
         (None, Some(board)) => play(board, arguments),
         (None, None) => Err("a board file is needed".into()),
     }
@@ -145,10 +168,27 @@ fn play(board: &Path, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let board = Board::read(board)?;
     let scenarios = catalogue::chosen(&arguments.scenario)?;
     let program = tool::find(arguments.qpyflash.as_deref())?;
-    let made = tempfile::tempdir()?;
+    let folder = report_folder(arguments.report.as_deref())?;
+    let done = play_into(&folder, board, scenarios, program, arguments);
+    if !folder.join("results.json").exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    done
+}
+
+/// Plays into the folder of the report, which holds no results where nothing was done.
+fn play_into(
+    folder: &Path,
+    board: Board,
+    scenarios: Vec<Scenario>,
+    program: PathBuf,
+    arguments: &Arguments,
+) -> Result<(), Box<dyn Error>> {
+    let made = folder.join("packages");
+    std::fs::create_dir(&made)?;
     let has_operator = std::io::stdin().is_terminal();
     let interrupted = watch_for_interrupt()?;
-    let bench = Bench::set_up(board, program, made.path(), has_operator, &interrupted)?;
+    let bench = Bench::set_up(board, program, &made, has_operator, &interrupted)?;
     plan::print(&bench, &scenarios, arguments);
     if arguments.dry_run {
         return Ok(());
@@ -156,20 +196,19 @@ fn play(board: &Path, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if !arguments.yes && !consents()? {
         return Err("nothing was done: there was no consent (or `--yes`)".into());
     }
-    let folder = report_folder(arguments.report.as_deref())?;
     let mut report = Report::begin(&bench)?;
     let session = Session {
         bench: &bench,
         scenarios,
         cycles: arguments.cycles,
         chinese: arguments.chinese,
-        folder: folder.clone(),
+        folder: folder.to_path_buf(),
         backups: std::path::absolute(&arguments.backups)?,
     };
     session.play(&mut report);
-    report.write(&folder)?;
+    report.write(folder)?;
     if arguments.redact {
-        redact::in_place(&folder)?;
+        redact::in_place(folder)?;
     }
     println!(
         "{}\nleft: {}\nreport: {}",

@@ -1,17 +1,19 @@
-//! A report that can be sent: IMEI, serial numbers and the user's folder are left out.
+//! A report that can be sent: without IMEI, serial numbers, the user's folder, and the packages, which are not ours.
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use qpyflash::trace::Recording;
 use serde_json::Value;
 
 /// Digits of an IMEI.
 const IMEI_DIGITS: usize = 15;
 /// Members of JSON objects that tell which module it is.
 const TELLING: [&str; 2] = ["imei", "serial_number"];
-/// What is copied; recordings of bytes are not text.
+/// What is copied as text.
 const TEXTS: [&str; 5] = [
     "results.json",
     "summary.md",
@@ -19,6 +21,9 @@ const TEXTS: [&str; 5] = [
     "events.jsonl",
     "stderr.txt",
 ];
+
+/// What is copied as a recording.
+const TRACE: &str = "trace.jsonl";
 
 /// Copies the report in `from` to the new folder `to`.
 ///
@@ -29,7 +34,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
         return Err(format!("`{}` holds no report", from.display()).into());
     }
     fs::create_dir(to).map_err(|why| format!("cannot make `{}`: {why}", to.display()))?;
-    let files = texts(from)?;
+    let files = named(from, &TEXTS)?;
     let mut telling = BTreeSet::new();
     for file in &files {
         for line in fs::read_to_string(file)?.lines() {
@@ -41,13 +46,24 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
         &mut telling,
     );
     for file in files {
-        let target = to.join(file.strip_prefix(from)?);
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(target, redacted(&fs::read_to_string(&file)?, &telling))?;
+        let text = redacted(&fs::read_to_string(&file)?, &telling);
+        fs::write(target(&file, from, to)?, text)?;
+    }
+    for file in named(from, &[TRACE])? {
+        let mut recording = Recording::read(&file)?;
+        recording.redact();
+        recording.write_to(BufWriter::new(File::create(target(&file, from, to)?)?))?;
     }
     Ok(())
+}
+
+/// The same place in the copy.
+fn target(file: &Path, from: &Path, to: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let target = to.join(file.strip_prefix(from)?);
+    if let Some(folder) = target.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(target)
 }
 
 /// Replaces a report by its redacted copy.
@@ -61,15 +77,16 @@ pub fn in_place(report: &Path) -> Result<(), Box<dyn Error>> {
     Ok(fs::rename(beside, report)?)
 }
 
-fn texts(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// The files of these names below a folder.
+fn named(folder: &Path, names: &[&str]) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            found.extend(texts(&path)?);
+            found.extend(named(&path, names)?);
         } else if path
             .file_name()
-            .is_some_and(|name| TEXTS.iter().any(|text| name == *text))
+            .is_some_and(|name| names.iter().any(|wanted| name == *wanted))
         {
             found.push(path);
         }

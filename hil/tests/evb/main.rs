@@ -9,6 +9,7 @@
 )]
 
 mod desk;
+mod replays;
 mod report;
 mod runner;
 mod sabotage;
