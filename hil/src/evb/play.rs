@@ -107,6 +107,20 @@ impl<'b> Play<'b> {
         }
     }
 
+    /// The good package must be one for this module, or nothing is begun.
+    pub fn check(&mut self) -> Judged {
+        let ended = self.qpyflash("check {good}", "", &mut Meanwhile::nothing(self.bench))?;
+        match ended.code {
+            Some(0) => Ok(()),
+            _ => {
+                let why = ended.said["error"]["message"].as_str().unwrap_or_default();
+                Err(Stop::Failed(format!(
+                    "the package `good` is not for this module: {why}"
+                )))
+            }
+        }
+    }
+
     fn witness(&mut self) -> Judged<Witness> {
         let outcome = self.read_kept()?;
         let mut witness = Witness::of(&self.ask_identity()?);

@@ -66,6 +66,7 @@ impl Session<'_> {
         let mut play = Play::new(self.bench, self.folder.join("before"), self.backups.clone());
         play.step(&Step::Identify)?;
         report.before = play.ask_identity()?;
+        play.check()?;
         let kept = play.read_kept().map_err(|stop| match stop {
             Stop::Failed(why) => Stop::Failed(format!("no backup, so nothing is written: {why}")),
             Stop::Interrupted => stop,

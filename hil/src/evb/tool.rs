@@ -175,6 +175,7 @@ impl Tool {
         at_event: &mut dyn FnMut(&Value, &Running) -> Judged,
     ) -> Judged<Vec<String>> {
         let mut said = Vec::new();
+        let mut went_wrong = None;
         let mut deadline = Instant::now() + SILENCE;
         let mut was_told = false;
         loop {
@@ -187,15 +188,19 @@ impl Tool {
                 Ok(line) => {
                     if let Ok(event) = serde_json::from_str::<Value>(&line)
                         && event["kind"].is_string()
+                        && went_wrong.is_none()
+                        && let Err(stop) = at_event(&event, running)
                     {
-                        at_event(&event, running)?;
+                        // The run is let come to a safe end all the same.
+                        went_wrong = Some(stop);
+                        running.interrupt();
                     }
                     said.push(line);
                     if !was_told {
                         deadline = Instant::now() + SILENCE;
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(said),
+                Err(RecvTimeoutError::Disconnected) => return went_wrong.map_or(Ok(said), Err),
                 Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
                     return Err(Stop::Failed(
                         "the program said nothing more, and did not end".into(),

@@ -5,11 +5,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use qpyflash_virtual::VirtualBus;
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Bytes per second of the lines: slow enough that a cable can be pulled in the middle of a write.
 const SPEED: u64 = 100_000;
+
+/// Plays the board of the folder.
+const PLAY: [&str; 4] = ["board.toml", "--yes", "--report", "report"];
 
 /// A fresh folder.
 pub struct Desk(TempDir);
@@ -73,23 +77,23 @@ impl Desk {
 
     /// `qpyflash-hil evb` with these arguments.
     pub fn evb(&self, arguments: &[&str]) -> Ended {
-        qpyflash();
-        let output = self.command(arguments).output().unwrap();
-        Ended {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        ended(&mut self.command(arguments))
+    }
+
+    /// Plays on modules of that bus, which are no virtual ones for the runner.
+    pub fn play_on(&self, bus: &VirtualBus, arguments: &[&str]) -> Ended {
+        let (variable, path) = bus.environment();
+        ended(self.command(&[&PLAY, arguments].concat()).env(variable, path))
     }
 
     /// Plays scenarios; the report is in the folder `report`.
     pub fn play(&self, arguments: &[&str]) -> Ended {
-        self.evb(&[&["board.toml", "--yes", "--report", "report"], arguments].concat())
+        self.evb(&[&PLAY, arguments].concat())
     }
 
     /// Starts to play, and returns when it has said `words`.
     pub fn play_until(&self, words: &str, arguments: &[&str]) -> Child {
-        let all = [&["board.toml", "--yes", "--report", "report"], arguments].concat();
+        let all = [&PLAY, arguments].concat();
         let mut child = self.command(&all).stderr(Stdio::null()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut said = Vec::new();
@@ -118,6 +122,16 @@ impl Desk {
                 .collect()
         }
         below(&self.path().join(folder))
+    }
+}
+
+fn ended(command: &mut Command) -> Ended {
+    qpyflash();
+    let output = command.output().unwrap();
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 

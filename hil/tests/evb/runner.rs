@@ -1,8 +1,9 @@
 //! The runner itself: what it prints, what it asks, what it refuses, and how it is stopped.
 
+use qpyflash_virtual::{AsrModule, AsrPackage, Chip, Scale, VirtualBus};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, scenario};
 
 #[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
@@ -143,4 +144,81 @@ fn ctrl_c_leaves_a_report_and_says_how_the_module_was_left() {
     for words in ["half-written", "--wait --oc EC600NCNLA"] {
         assert!(left.contains(words), "{left}");
     }
+}
+
+/// A board that is no virtual one for the runner: it knows no more of the module than of a real one.
+#[test]
+fn a_board_with_its_own_package_and_without_hands_plays_what_it_can() {
+    let desk = Desk::with("asr1603", "");
+    let bus = VirtualBus::temporary().unwrap();
+    let module = AsrModule::builder("EC600NCNLAR03A07M08_OCPU_QPY")
+        .attach(&bus)
+        .unwrap();
+    let package = |revision: &str| {
+        AsrPackage::generate(revision, Chip::Asr1603, Scale::Small)
+            .zip()
+            .unwrap()
+    };
+    std::fs::write(
+        desk.path().join("fw.zip"),
+        package("EC600NCNLAR03A08M08_OCPU_QPY"),
+    )
+    .unwrap();
+    std::fs::write(
+        desk.path().join("other.zip"),
+        package("EC600NCNLFR01A01M16_OCPU_QPY"),
+    )
+    .unwrap();
+    let board = "name = 'x'\noc = 'EC600NCNLA'\npath = '1-4.2'\nline = 'usb-high'\n\
+                 packages.good = 'fw.zip'\npackages.other-submodel = 'other.zip'\n\
+                 [control]\npower-off = 'none'\nboot-press = 'none'\n";
+    desk.file("board.toml", board);
+    let names = [
+        "refuse-other-submodel",
+        "refuse-damaged",
+        "write",
+        "power-cut",
+        "boot-key",
+        "unplug",
+    ];
+    let mut arguments: Vec<&str> = names.iter().flat_map(|name| ["--scenario", name]).collect();
+    let ended = desk.play_on(&bus, &arguments);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(module.revision().as_deref(), Some("EC600NCNLAR03A08M08_OCPU_QPY"));
+    let results = desk.results();
+    let verdicts = names.map(|name| scenario(&results, name)["verdict"].as_str().unwrap());
+    assert_eq!(
+        verdicts,
+        ["passed", "passed", "passed", "skipped", "skipped", "skipped"]
+    );
+    assert_eq!(results["packages"]["other-submodel"]["file"], "other.zip");
+
+    // A package for another module is found out before anything is begun.
+    desk.file(
+        "board.toml",
+        &board.replace("good = 'fw.zip'", "good = 'other.zip'"),
+    );
+    std::fs::remove_dir_all(desk.path().join("report")).unwrap();
+    let before = module.flash();
+    let ended = desk.play_on(&bus, &["--scenario", "write"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("the package `good` is not for this module"),
+        "{}",
+        ended.stdout
+    );
+    assert!(module.flash().bytes() == before.bytes());
+
+    // Hands that cannot do what they say.
+    desk.file(
+        "board.toml",
+        &board.replace("power-off = 'none'", "power-off = 'exit 3'\npower-on = 'true'"),
+    );
+    std::fs::remove_dir_all(desk.path().join("report")).unwrap();
+    arguments.truncate(8);
+    let ended = desk.play_on(&bus, &arguments[6..]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    let results = desk.results();
+    let why = scenario(&results, "power-cut")["why"].as_str().unwrap();
+    assert!(why.contains("`exit 3` ended with"), "{why}");
 }
