@@ -1,11 +1,11 @@
 //! Takes out of a recording what names a module or a person: IMEI, serial number, ICCID, IMSI.
 //!
 //! Masked are, in both directions and also where a number is cut by the end of a read: runs of 14 digits and more,
-//! the values of `+EGMR: "…"` and `sn=`, and each number of 15 digits that was found so, wherever it stands as packed
-//! digits (NV items). Lengths stay. Not found: numbers that are packed and appear nowhere as text, that are cut by a
-//! frame's head or by byte stuffing, that are written with separators, or of which only a hash or a key is left; and
-//! names of files and folders. What is masked no longer fits its check sums, and a recording that was masked cannot
-//! be said again.
+//! the values of `+EGMR: "…"` and `sn=`, eight bytes that look like an IMEI among NV items (a half byte 0xA in front,
+//! low half first), and each number of 15 digits that was found as text, wherever it stands as packed digits. Lengths
+//! stay. Not found: other numbers that are packed and appear nowhere as text, and numbers that are cut by a frame's
+//! head or by byte stuffing, that are written with separators, or of which only a hash or a key is left; and names in
+//! paths. What is masked no longer fits its check sums, and a recording that was masked cannot be said again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,6 +20,9 @@ use super::recording::Recording;
 const DIGITS: usize = 14;
 /// Digits of an IMEI.
 const IMEI: usize = 15;
+/// Bytes of an IMEI among NV items, and how many of its digits differ at least.
+const ITEM: usize = 8;
+const DIFFERENT_DIGITS: usize = 4;
 /// What stands before a serial number, and ends it.
 const BEFORE_SERIAL: [(&[u8], &[u8]); 2] = [(b"+EGMR: \"", b"\""), (b"sn=", b"\r\n")];
 /// Most characters of a serial number.
@@ -55,6 +58,7 @@ impl Recording {
         }
         let packed: Vec<[u8; 8]> = imeis.iter().flat_map(|imei| packed(imei)).collect();
         for stream in streams.values_mut() {
+            mask_items(stream);
             packed.iter().for_each(|number| mask_all(stream, number));
         }
         self.take_streams(&streams);
@@ -148,6 +152,22 @@ fn packed(imei: &[u8]) -> Vec<[u8; 8]> {
         }
     }
     forms
+}
+
+/// Masks what looks like the NV item of an IMEI; rather a few other bytes than one IMEI too few.
+/// Source: specs/unisoc-pac-bsl.md §5.5 (V).
+fn mask_items(bytes: &mut [u8]) {
+    let looks_like_one = |item: &[u8]| {
+        let halves = item.iter().flat_map(|byte| [byte & 15, byte >> 4]);
+        let digits: BTreeSet<u8> = halves.skip(1).collect();
+        digits.iter().all(|digit| *digit < 10) && digits.len() >= DIFFERENT_DIGITS
+    };
+    for at in 0..bytes.len().saturating_sub(ITEM - 1) {
+        let item = &bytes[at..at + ITEM];
+        if item[0] & 15 == 0xA && item[0] >> 4 != 0 && looks_like_one(item) {
+            bytes[at..at + ITEM].fill(PACKED_MASK);
+        }
+    }
 }
 
 fn mask_all(bytes: &mut [u8], number: &[u8]) {

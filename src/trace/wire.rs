@@ -15,11 +15,9 @@ use super::difference::{Difference, Said};
 use super::record::{Bytes, Call, Direction, Event, POLL, What};
 use super::recording::{Line, Moment};
 
-/// How much later than expected bytes may come that were waited for: a busy host is late, and a recording of our own
-/// tells of every silence anyway.
+/// How much later than expected bytes may come that were waited for, while nothing was sent in between: a busy host is
+/// late, other tools wait longer, and a recording of our own tells of every silence anyway.
 const LATE: Duration = Duration::from_secs(1);
-/// The same where the recording knows of no silences.
-const LATE_IN_CAPTURES: Duration = Duration::from_millis(50);
 /// Two lengths of one wait differ by no more: the clock stands still where the recorded one went on.
 const SAME_WAIT: Duration = Duration::from_millis(2);
 
@@ -179,7 +177,6 @@ impl<'r> Replay<'r> {
     /// Whether bytes of the module would have been seen by who waits until then, or only looks.
     fn reaches(&self, moment: &Moment<'r>, bytes: &Bytes, wait_until: Option<Duration>) -> bool {
         match wait_until {
-            Some(until) if self.is_capture => moment.at <= until + LATE_IN_CAPTURES,
             Some(until) => moment.at <= until + LATE,
             // Who looks wants to be sure that nothing has come before the next command.
             None if self.is_capture => moment.at <= self.now || self.host_speaks_next(),

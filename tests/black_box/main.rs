@@ -10,6 +10,7 @@
 
 mod attached;
 mod bench;
+mod captures;
 mod commands;
 mod eigencomm;
 mod faults;
@@ -26,6 +27,7 @@ mod refusals;
 mod resets;
 mod run_mode;
 mod sdk;
+mod traces;
 mod unisoc;
 mod unisoc_erase;
 mod unisoc_nv;

@@ -73,8 +73,11 @@ impl Describer {
 impl Stream {
     /// The preamble, and the greeting behind it, have no delimiter in front. Source: specs/asr-aboot.md §3.1 (V).
     fn take_preamble(&mut self, bytes: &mut &[u8], words: &mut Words) {
-        while !self.open {
-            let greeting = [&UABT[..], &[DELIMITER]].concat();
+        let greeting = [&UABT[..], &[DELIMITER]].concat();
+        if self.open {
+            return;
+        }
+        loop {
             if let Some(rest) = bytes.strip_prefix(CALL) {
                 words.say("UUUU~");
                 *bytes = rest;
