@@ -184,7 +184,9 @@ fn names_what_it_waited_for_when_a_second_module_takes_its_place() {
 #[test]
 fn two_orders_at_once_are_both_obeyed_and_no_third() {
     let bus = VirtualBus::temporary().unwrap();
-    let module = running(AsrModule::builder(REVISION), &bus);
+    let builder = AsrModule::builder(REVISION).boot_times(Duration::from_secs(1), SHORT);
+    let module = builder.attach(&bus).unwrap();
+    module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
     module.detach();
     module.attach();
     module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
