@@ -126,6 +126,12 @@ impl Bench {
         })
     }
 
+    /// Bytes per second that the line carries, where that is known.
+    pub fn line(&self) -> Option<u64> {
+        let named = || LinkModel::named(self.board.line.as_deref()?)?.bytes_per_second;
+        self.board.bytes_per_second.or_else(named)
+    }
+
     pub fn has_boot_key(&self) -> bool {
         self.hands.can(Deed::BootPress) && self.hands.can(Deed::BootRelease)
     }

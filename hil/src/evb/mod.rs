@@ -12,6 +12,7 @@
 mod bench;
 mod board;
 mod catalogue;
+mod ending;
 mod hands;
 mod host;
 mod meanwhile;
@@ -23,6 +24,7 @@ mod replays;
 mod report;
 mod session;
 mod tool;
+mod watch;
 mod witness;
 
 use std::error::Error;

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::bench::Bench;
 use super::catalogue::{Event, Run, Step, placeholder};
+use super::ending::{describe, expect, rate};
 use super::hands::Deed;
 use super::meanwhile::Meanwhile;
 use super::report::StepRecord;
@@ -18,10 +18,9 @@ use super::witness::Witness;
 use super::{Judged, Stop};
 
 /// How long a module may take to start and to answer; stretched like the time-outs of the program.
-const START_WITHIN: Duration = Duration::from_secs(40);
+pub const START_WITHIN: Duration = Duration::from_secs(40);
 /// How long a module that may have kept its firmware is waited for before it is taken for half-written.
-const BOOTS_WITHIN: Duration = Duration::from_secs(15);
-const GLANCE: Duration = Duration::from_millis(100);
+pub const BOOTS_WITHIN: Duration = Duration::from_secs(15);
 
 /// A scenario at play.
 pub struct Play<'b> {
@@ -30,7 +29,8 @@ pub struct Play<'b> {
     pub folder: PathBuf,
     pub backups: PathBuf,
     pub records: Vec<StepRecord>,
-    pub figures: Vec<String>,
+    /// Bytes per second of the write phases that are to be reported.
+    pub rates: Vec<f64>,
     /// Whether the last write may have left the flash half-written.
     pub is_half_written: bool,
     remembered: Option<Witness>,
@@ -43,7 +43,7 @@ impl<'b> Play<'b> {
             folder,
             backups,
             records: Vec::new(),
-            figures: Vec::new(),
+            rates: Vec::new(),
             is_half_written: false,
             remembered: None,
         }
@@ -84,27 +84,6 @@ impl<'b> Play<'b> {
         let revision = identity["revision_text"].as_str().unwrap_or("no revision");
         println!("    {said}, `{revision}`");
         Ok(())
-    }
-
-    /// What the module says it is, as soon as it says so.
-    pub fn ask_identity(&self) -> Judged<Value> {
-        let target = self.target();
-        let words: Vec<&str> = ["identify"]
-            .into_iter()
-            .chain(target.iter().map(String::as_str))
-            .collect();
-        let deadline = Instant::now() + START_WITHIN.mul_f64(self.bench.tool.scale());
-        loop {
-            let mut ended = self.bench.tool.ask(&words)?;
-            if ended.code == Some(0) {
-                return Ok(ended.said["identity"].take());
-            }
-            if Instant::now() > deadline {
-                let why = ended.said["error"]["message"].as_str().unwrap_or_default();
-                return Err(Stop::Failed(format!("the module does not say what it is: {why}")));
-            }
-            self.pause()?;
-        }
     }
 
     /// The good package must be one for this module, or nothing is begun.
@@ -202,7 +181,7 @@ impl<'b> Play<'b> {
         }
         expect(run, &ended)?;
         if run.rate {
-            self.figures.extend(rate(self.bench, &ended.said));
+            self.rates.extend(rate(&ended.said));
         }
         Ok(())
     }
@@ -271,7 +250,7 @@ impl<'b> Play<'b> {
         }
     }
 
-    fn target(&self) -> Vec<String> {
+    pub fn target(&self) -> Vec<String> {
         match (&self.bench.path, &self.bench.uart) {
             (Some(path), _) => vec!["--path".into(), path.clone()],
             (None, Some(port)) => vec!["--port".into(), port.display().to_string()],
@@ -307,12 +286,6 @@ impl<'b> Play<'b> {
         }
         println!("    all {} parts of its flash hold the package", subject.parts());
         Ok(())
-    }
-
-    /// Whether the module runs firmware of its own label.
-    pub fn runs_its_own(&self) -> Judged<bool> {
-        let own = self.bench.label.first_part();
-        Ok(self.is_seen("run", BOOTS_WITHIN)? && self.ask_identity()?["ordering_code"] == own)
     }
 
     /// A plain second run; where the module does not start, with its BOOT key.
@@ -359,41 +332,6 @@ impl<'b> Play<'b> {
         }
     }
 
-    /// Whether `qpyflash list` shows the module in that mode, with a port, before `within` has passed.
-    pub fn is_seen(&self, mode: &str, within: Duration) -> Judged<bool> {
-        self.wait(within, || Ok(self.mode()?.as_deref() == Some(mode)))
-    }
-
-    /// The mode in which the module is listed; none when it is not.
-    pub fn mode(&self) -> Judged<Option<String>> {
-        let listed = self.bench.tool.ask(&["list"])?.said;
-        let modules = listed["modules"].as_array().cloned().unwrap_or_default();
-        let ours = modules.iter().find(|module| {
-            let has_port = module["ports"].as_array().is_some_and(|ports| !ports.is_empty());
-            module["topology"].as_str() == self.bench.path.as_deref() && has_port
-        });
-        Ok(ours.and_then(|module| module["mode"].as_str()).map(str::to_owned))
-    }
-
-    fn wait(&self, within: Duration, mut look: impl FnMut() -> Judged<bool>) -> Judged<bool> {
-        let deadline = Instant::now() + within.mul_f64(self.bench.tool.scale());
-        loop {
-            match (look()?, Instant::now() > deadline) {
-                (true, _) => return Ok(true),
-                (false, true) => return Ok(false),
-                (false, false) => self.pause()?,
-            }
-        }
-    }
-
-    fn pause(&self) -> Judged {
-        if self.bench.tool.interrupted.load(Ordering::Relaxed) {
-            return Err(Stop::Interrupted);
-        }
-        sleep(GLANCE);
-        Ok(())
-    }
-
     /// Forgets the traces of a cycle that went well: fifty whole writes are gigabytes.
     pub fn drop_traces(&self) -> Judged {
         for record in &self.records {
@@ -406,71 +344,4 @@ impl<'b> Play<'b> {
         }
         Ok(())
     }
-}
-
-/// Compares how a run has ended with how it must end.
-fn expect(run: &Run, ended: &Ended) -> Judged {
-    let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
-    let said = &ended.said;
-    let texts = [
-        ("error", &run.error, text(&said["error"]["code"])),
-        ("verdict", &run.verdict, text(&said["verdict"])),
-        ("written", &run.written, text(&said["written"]["state"])),
-    ];
-    let mut wrong: Vec<String> = texts
-        .into_iter()
-        .filter_map(|(what, wanted, found)| {
-            let wanted = wanted.as_ref().filter(|wanted| !wanted.allows(&found))?;
-            Some(format!("{what} {found}, wanted {wanted:?}"))
-        })
-        .collect();
-    if let Some(wanted) = &run.exit
-        && !ended.code.is_some_and(|code| wanted.allows(&code))
-    {
-        wrong.insert(0, format!("exit {:?}, wanted {wanted:?}", ended.code));
-    }
-    match wrong.is_empty() {
-        true => Ok(()),
-        false => Err(Stop::Failed(format!(
-            "{} ({})",
-            wrong.join("; "),
-            describe(ended)
-        ))),
-    }
-}
-
-/// How a run has ended, in one line.
-pub fn describe(ended: &Ended) -> String {
-    let code = ended.code.map_or("killed".into(), |code| format!("exit {code}"));
-    let said = &ended.said;
-    let word = said["error"]["code"]
-        .as_str()
-        .or(said["verdict"].as_str())
-        .unwrap_or("no outcome");
-    match said["written"]["state"].as_str() {
-        Some(written) => format!("{code}, {word}, {written} written"),
-        None => format!(
-            "{code}, {word} {}",
-            ended.stderr.lines().next().unwrap_or_default()
-        ),
-    }
-}
-
-/// The rate of the write phase, and its ratio to what the line carries, where that is known.
-fn rate(bench: &Bench, outcome: &Value) -> Option<String> {
-    let phases = outcome["phases"].as_array()?;
-    let seconds: f64 = phases
-        .iter()
-        .filter(|time| time["phase"] == "write")
-        .filter_map(|time| time["seconds"].as_f64())
-        .sum();
-    let rate = outcome["bytes"].as_f64()? / seconds;
-    let line = bench
-        .board
-        .bytes_per_second
-        .or_else(|| qpyflash_virtual::LinkModel::named(bench.board.line.as_deref()?)?.bytes_per_second);
-    let ratio = line.map_or(String::new(), |line| {
-        format!(", {:.0} % of the line", rate * 100.0 / line as f64)
-    });
-    Some(format!("{:.3} MB/s in the write phase{ratio}", rate / 1e6))
 }

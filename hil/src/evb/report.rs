@@ -41,7 +41,7 @@ pub struct Report {
 /// The program under test.
 #[derive(Debug, Clone, Serialize)]
 pub struct ToolFacts {
-    pub version: &'static str,
+    pub version: String,
     pub sha256: String,
 }
 
@@ -75,7 +75,10 @@ pub struct ScenarioRecord {
     pub why: Option<String>,
     pub cycles: u32,
     pub seconds: f64,
-    pub figures: Vec<String>,
+    /// Bytes per second of its write phases, where these are reported.
+    pub rates: Vec<f64>,
+    /// The rates in words.
+    pub figure: Option<String>,
     pub steps: Vec<StepRecord>,
 }
 
@@ -158,7 +161,7 @@ impl Report {
             kind: "qpyflash-evb-report",
             began: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             tool: ToolFacts {
-                version: env!("CARGO_PKG_VERSION"),
+                version: bench.tool.version()?,
                 sha256: sha256(&bench.tool.program)?,
             },
             host: Host::this(),
@@ -229,8 +232,11 @@ impl Report {
         line("left", &self.left);
         text += "\n| scenario | what it proves | result | s | |\n|---|---|---|---|---|\n";
         for scenario in &self.scenarios {
-            let mut notes = scenario.figures.clone();
-            notes.extend(scenario.why.clone());
+            let notes: Vec<String> = [&scenario.figure, &scenario.why]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
             let _ = writeln!(
                 text,
                 "| {} | {} | {:?} | {:.1} | {} |",
@@ -286,7 +292,8 @@ impl ScenarioRecord {
             why: None,
             cycles,
             seconds: 0.0,
-            figures: Vec::new(),
+            rates: Vec::new(),
+            figure: None,
             steps: Vec::new(),
         }
     }

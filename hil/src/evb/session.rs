@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::bench::Bench;
 use super::catalogue::{Scenario, Step};
+use super::ending::figure;
 use super::play::Play;
 use super::report::{Report, ScenarioRecord, Verdict};
 use super::{Judged, Stop};
@@ -130,11 +131,12 @@ impl Session<'_> {
             }
             is_half_written = play.is_half_written;
             record.steps.append(&mut play.records);
-            record.figures.append(&mut play.figures);
+            record.rates.append(&mut play.rates);
             if played.is_err() {
                 break;
             }
         }
+        record.figure = figure(&record.rates, self.bench.line());
         record.seconds = began.elapsed().as_secs_f64();
         (stop, is_half_written)
     }

@@ -80,6 +80,12 @@ impl Tool {
             .unwrap_or(1.0)
     }
 
+    /// What it says of its version.
+    pub fn version(&self) -> std::io::Result<String> {
+        let said = Command::new(&self.program).arg("--version").output()?.stdout;
+        Ok(String::from_utf8_lossy(&said).trim().to_owned())
+    }
+
     /// Asks the program something that changes nothing. Ctrl-C does not end it: it is soon done.
     pub fn ask(&self, words: &[&str]) -> Judged<Ended> {
         let words: Vec<String> = words

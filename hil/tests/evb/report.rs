@@ -18,7 +18,8 @@ fn a_report_says_what_was_done_with_what_and_holds_every_trace() {
         (&results["schema"], &results["kind"]),
         (&1.into(), &"qpyflash-evb-report".into())
     );
-    assert_eq!(results["tool"]["version"], env!("CARGO_PKG_VERSION"));
+    let version = concat!("qpyflash ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(results["tool"]["version"], version);
     for hash in [&results["tool"]["sha256"], &results["packages"]["good"]["sha256"]] {
         assert_eq!(hash.as_str().unwrap().len(), 64);
     }

@@ -21,11 +21,12 @@ fn plays_all(kind: &str, keeps: &[&str]) {
         assert_eq!(one["verdict"], wanted, "{one:#}");
     }
     assert_eq!(scenario(&results, "soak")["cycles"], 3);
-    let figures = scenario(&results, "soak")["figures"].as_array().unwrap();
-    assert_eq!(figures.len(), 3);
+    let soak = scenario(&results, "soak");
+    assert_eq!(soak["rates"].as_array().unwrap().len(), 3);
+    let figure = soak["figure"].as_str().unwrap();
     assert!(
-        figures[0].as_str().unwrap().contains("% of the line"),
-        "{figures:?}"
+        figure.starts_with("3 writes at") && figure.ends_with("% of the line"),
+        "{figure}"
     );
     let mut kept: Vec<&str> = results["backups"]
         .as_array()
