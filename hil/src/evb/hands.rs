@@ -136,7 +136,7 @@ impl Hands {
         if !self.has_operator {
             return Err(Stop::Failed(format!("nobody is there to {}", deed.words())));
         }
-        println!("\n>>> NOW: {}, then press Enter", deed.words());
+        say!("\n>>> NOW: {}, then press Enter", deed.words());
         let (sender, pressed) = channel();
         std::thread::spawn(move || {
             let mut line = String::new();

@@ -1,7 +1,6 @@
 //! What happens in the middle of a run: at a phase, or when a part of the image bytes has been acknowledged.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use qpyflash::Phase;
@@ -57,7 +56,7 @@ impl<'b> Meanwhile<'b> {
 
     /// The run that is about to begin.
     pub fn begin(&mut self, words: &[String], folder: &Path) {
-        print!("     ");
+        say_on!("     ");
         self.words = words.to_vec();
         self.folder = folder.with_file_name(format!(
             "{}-second",
@@ -79,8 +78,7 @@ impl<'b> Meanwhile<'b> {
             self.phase = Phase::ALL
                 .into_iter()
                 .find(|phase| event["phase"] == phase.name());
-            print!(" {}", event["phase"].as_str().unwrap_or_default());
-            std::io::stdout().flush()?;
+            say_on!(" {}", event["phase"].as_str().unwrap_or_default());
             if self.phase > Some(Phase::Find) {
                 self.bench.hands.act(Deed::BootRelease)?;
             }
@@ -110,7 +108,7 @@ impl<'b> Meanwhile<'b> {
     }
 
     fn happen(&mut self, event: Event, running: &Running) -> Judged {
-        print!(" [now: {event:?}]");
+        say_on!(" [now: {event:?}]");
         let hands = &self.bench.hands;
         match event {
             Event::CutPower => hands.act(Deed::PowerOff),

@@ -9,6 +9,23 @@
 //!                        report      what came of it
 //! ```
 
+/// Says a line. Nobody may be listening any more: that must not end a session in the middle of a write.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
+/// Says something that is continued on the same line.
+macro_rules! say_on {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let mut stdout = std::io::stdout();
+        let _ = write!(stdout, $($words)*).and_then(|()| stdout.flush());
+    }};
+}
+
 mod bench;
 mod board;
 mod catalogue;
@@ -212,7 +229,7 @@ fn play_into(
     if arguments.redact {
         redact::in_place(folder)?;
     }
-    println!(
+    say!(
         "{}\nleft: {}\nreport: {}",
         report.in_a_word(),
         report.left,

@@ -82,7 +82,7 @@ impl<'b> Play<'b> {
             )));
         }
         let revision = identity["revision_text"].as_str().unwrap_or("no revision");
-        println!("    {said}, `{revision}`");
+        say!("    {said}, `{revision}`");
         Ok(())
     }
 
@@ -112,7 +112,7 @@ impl<'b> Play<'b> {
     fn remember(&mut self) -> Judged {
         let mut witness = self.witness()?;
         witness.contents = self.bench.subject.as_ref().map(|subject| subject.contents());
-        println!("    noted: {}", witness.describe());
+        say!("    noted: {}", witness.describe());
         self.remembered = Some(witness);
         Ok(())
     }
@@ -132,7 +132,7 @@ impl<'b> Play<'b> {
             let what = differing.join("; ");
             return Err(Stop::Failed(format!("the module has changed: {what}")));
         }
-        println!("    unchanged: {}", witness.describe());
+        say!("    unchanged: {}", witness.describe());
         Ok(())
     }
 
@@ -189,7 +189,7 @@ impl<'b> Play<'b> {
     /// Runs a command line and keeps what it says.
     fn qpyflash(&mut self, line: &str, what: &str, meanwhile: &mut Meanwhile<'_>) -> Judged<Ended> {
         let (words, folder) = self.words(line, what);
-        println!("    $ qpyflash {}", words.join(" "));
+        say!("    $ qpyflash {}", words.join(" "));
         meanwhile.begin(&words, &folder);
         let ended = self
             .bench
@@ -198,7 +198,7 @@ impl<'b> Play<'b> {
         let released = self.bench.hands.act(Deed::BootRelease);
         let ended = ended?;
         released?;
-        println!("\n      {} after {:.1} s", describe(&ended), ended.seconds);
+        say!("\n      {} after {:.1} s", describe(&ended), ended.seconds);
         self.is_half_written = match ended.said["written"]["state"].as_str() {
             Some("partial") | None => line.starts_with("write"),
             Some("complete") => false,
@@ -270,7 +270,7 @@ impl<'b> Play<'b> {
             Some(wanted) if wanted != found => {
                 return Err(Stop::Failed(format!("the module runs `{found}`, not `{wanted}`")));
             }
-            _ => println!("    it runs `{found}`"),
+            _ => say!("    it runs `{found}`"),
         }
         let Some(subject) = self.bench.subject.as_ref().filter(|_| package == "good") else {
             return Ok(());
@@ -284,7 +284,7 @@ impl<'b> Play<'b> {
             let harm = harm.join(", ");
             return Err(Stop::Failed(format!("the host did what harms a module: {harm}")));
         }
-        println!("    all {} parts of its flash hold the package", subject.parts());
+        say!("    all {} parts of its flash hold the package", subject.parts());
         Ok(())
     }
 

@@ -32,7 +32,7 @@ impl Session<'_> {
         let mut is_half_written = false;
         let mut stop = self.prepare(report).err();
         if let Some(Stop::Failed(why)) = &stop {
-            println!("  the scenarios are not begun: {why}");
+            say!("  the scenarios are not begun: {why}");
         }
         for scenario in &self.scenarios {
             let mut record = ScenarioRecord::of(scenario, self.cycles_of(scenario), self.chinese);
@@ -41,7 +41,7 @@ impl Session<'_> {
                 (None, Some(lack)) => record.why = Some(format!("the board lacks {lack}")),
                 (None, None) => (stop, is_half_written) = self.one(scenario, &mut record),
             }
-            println!(
+            say!(
                 "{}: {}{}\n",
                 scenario.name,
                 format!("{:?}", record.verdict).to_lowercase(),
@@ -63,7 +63,7 @@ impl Session<'_> {
 
     /// The module must be the one on the label, take the package, and what only it has must be safe.
     fn prepare(&self, report: &mut Report) -> Judged {
-        println!("before anything else: what is the module, and what must not be lost?");
+        say!("before anything else: what is the module, and what must not be lost?");
         let mut play = Play::new(self.bench, self.folder.join("before"), self.backups.clone());
         play.step(&Step::Identify)?;
         report.before = play.ask_identity()?;
@@ -81,8 +81,8 @@ impl Session<'_> {
         report.backups = files.collect();
         match &report.backups[..] {
             [] if kept.is_some() => return Err(Stop::Failed("no backup, so nothing is written".into())),
-            [] => println!("    this platform's protocol has no backup: its NV area is never written\n"),
-            files => println!("    {} backup(s) in `{}`\n", files.len(), self.backups.display()),
+            [] => say!("    this platform's protocol has no backup: its NV area is never written\n"),
+            files => say!("    {} backup(s) in `{}`\n", files.len(), self.backups.display()),
         }
         self.bench.hands.let_go()?;
         if self.bench.path.is_none() {
@@ -93,7 +93,7 @@ impl Session<'_> {
 
     /// Plays a scenario; why nothing can be played after it, and whether the module is half-written.
     fn one(&self, scenario: &Scenario, record: &mut ScenarioRecord) -> (Option<Stop>, bool) {
-        println!("{}: {}", scenario.name, record.title);
+        say!("{}: {}", scenario.name, record.title);
         let began = Instant::now();
         let number = self
             .scenarios
@@ -110,7 +110,7 @@ impl Session<'_> {
                 _ => (folder.join(format!("cycle-{cycle:02}")), true),
             };
             if repeated {
-                println!("  cycle {cycle} of {}", record.cycles);
+                say!("  cycle {cycle} of {}", record.cycles);
             }
             let mut play = Play::new(self.bench, folder, self.backups.clone());
             play.is_half_written = is_half_written;
@@ -143,7 +143,7 @@ impl Session<'_> {
 
     /// After a failure the next scenario must begin with a module that runs.
     fn set_right(&self, play: &mut Play<'_>) -> Judged {
-        println!("  setting the module right");
+        say!("  setting the module right");
         self.bench.hands.let_go()?;
         let runs = match self.bench.path {
             Some(_) => !play.is_half_written && play.runs_its_own()?,

@@ -93,6 +93,18 @@ impl Desk {
 
     /// Starts to play, and returns when it has said `words`.
     pub fn play_until(&self, words: &str, arguments: &[&str]) -> Child {
+        let (child, mut stdout) = self.hear(words, arguments);
+        // It must never wait for us to read.
+        std::thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
+        child
+    }
+
+    /// The same, and nobody hears what it says afterwards.
+    pub fn play_until_closed(&self, words: &str, arguments: &[&str]) -> Child {
+        self.hear(words, arguments).0
+    }
+
+    fn hear(&self, words: &str, arguments: &[&str]) -> (Child, impl BufRead + Send + use<>) {
         let all = [&PLAY, arguments].concat();
         let mut child = self.command(&all).stderr(Stdio::null()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -103,9 +115,7 @@ impl Desk {
             stdout.consume(heard.len());
             said.extend(heard);
         }
-        // It must never wait for us to read.
-        std::thread::spawn(move || stdout.read_to_end(&mut said));
-        child
+        (child, stdout)
     }
 
     /// `results.json` of the report.

@@ -146,6 +146,16 @@ fn ctrl_c_leaves_a_report_and_says_how_the_module_was_left() {
     }
 }
 
+/// The terminal is closed, and nobody reads any more.
+#[test]
+fn a_closed_terminal_leaves_a_report_too() {
+    let desk = Desk::with("asr1603", "");
+    let mut child = desk.play_until_closed("load-helper write", &["--scenario", "write"]);
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(desk.results()["interrupted"], true);
+}
+
 /// A board that is no virtual one for the runner: it knows no more of the module than of a real one.
 #[test]
 fn a_board_with_its_own_package_and_without_hands_plays_what_it_can() {
