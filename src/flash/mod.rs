@@ -28,7 +28,7 @@ pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdic
 pub use prepare::identify_alone;
 pub use recorded::SessionOptions;
 pub(crate) use recorded::say_again;
-pub use request::{After, Before, NvBackup, Request, RfBackup, ScannedLabel};
+pub use request::{After, Before, FLASH_BAUDS, NvBackup, Request, RfBackup, ScannedLabel, parse_pacing};
 pub use reset::reset;
 
 use std::sync::Arc;

@@ -11,8 +11,10 @@ use crate::trace::record::Event;
 
 /// Looks at one socket again and again.
 #[derive(Debug)]
-pub(super) struct Settling {
+pub(crate) struct Settling {
     trace: Option<Trace>,
+    /// What the recording was told last.
+    told: Option<Event>,
     transport: Transport,
     patience: Duration,
     /// What was seen last, and since when without a break.
@@ -24,19 +26,24 @@ impl Settling {
     pub fn new(settings: &Settings) -> Self {
         Settling {
             trace: settings.trace.clone(),
+            told: None,
             transport: settings.transport,
             patience: SETTLES_WITHIN.mul_f64(settings.timeout_scale),
             since: None,
         }
     }
 
-    /// The module, once it has settled; a recording tells of it.
+    /// The module, once it has settled; a recording tells of it once.
     pub fn settled(&mut self, module: Option<Attached>, now: Instant) -> Option<Attached> {
-        let settled = self.judge(module, now)?;
+        let settled = self.judge(module, now);
         if let Some(trace) = &self.trace {
-            trace.event(attached(&settled));
+            let event = settled.as_ref().map(attached);
+            if event != self.told {
+                event.clone().into_iter().for_each(|event| trace.event(event));
+                self.told = event;
+            }
         }
-        Some(settled)
+        settled
     }
 
     /// The module, once it shows the port it is worked with by, or has had its time and shows another way.

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind};
 /// Bytes of the longest line that is read: no write of ours comes near it.
 const LONGEST_LINE: u64 = 64 << 20;
 /// Bytes of the largest recording that is read.
-const LARGEST: u64 = 2 << 30;
+const LARGEST: u64 = 1 << 30;
 /// Seconds that no recording lasts.
 const LONGEST_SECONDS: f64 = 1e8;
 
@@ -68,6 +68,9 @@ impl Recording {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|why| unreadable(&name, &why.to_string()))?;
+        if file.metadata().is_ok_and(|about| about.len() > LARGEST) {
+            return Err(unreadable(&name, "it is larger than 1 GiB"));
+        }
         Recording::parse(BufReader::new(file).take(LARGEST), &name)
     }
 

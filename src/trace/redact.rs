@@ -1,15 +1,18 @@
 //! Takes out of a recording what names a module or a person: IMEI, serial number, ICCID, IMSI.
 //!
-//! Masked are, in both directions and also where a number is cut by the end of a read: runs of 14 digits and more,
-//! the values of `+EGMR: "…"` and `sn=`, eight bytes that look like an IMEI among NV items (a half byte 0xA in front,
-//! low half first), and each number of 15 digits that was found as text, wherever it stands as packed digits. Lengths
-//! stay. Not found: other numbers that are packed and appear nowhere as text, and numbers that are cut by a frame's
-//! head or by byte stuffing, that are written with separators, or of which only a hash or a key is left; and names in
-//! paths. What is masked no longer fits its check sums, and a recording that was masked cannot be said again.
+//! Masked are, in both directions and also where a number is cut by the end of a read: runs of 14 digits and more;
+//! the values of `+EGMR: "…"` and `sn=`; in a session of Unisoc eight bytes that look like an IMEI among NV items (a
+//! half byte 0xA in front, low half first); and each number of 15 digits that was found as text, wherever it stands as
+//! packed digits. Lengths stay.
+//!
+//! Not found: other numbers that are packed and appear nowhere as text; numbers that are cut by a frame's head or by
+//! byte stuffing, that are written with separators, or of which only a hash or a key is left; and names in paths. What
+//! is masked no longer fits its check sums, and a recording that was masked cannot be said again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use qpyflash_protocols::Platform;
 use serde_json::Value;
 
 use super::record::{Direction, Event, What};
@@ -57,8 +60,11 @@ impl Recording {
             }
         }
         let packed: Vec<[u8; 8]> = imeis.iter().flat_map(|imei| packed(imei)).collect();
-        for stream in streams.values_mut() {
-            mask_items(stream);
+        let unisoc = self.unisoc_lines();
+        for ((line, _), stream) in &mut streams {
+            if line.is_some_and(|line| unisoc.contains(&line)) {
+                mask_items(stream);
+            }
             packed.iter().for_each(|number| mask_all(stream, number));
         }
         self.take_streams(&streams);
@@ -75,6 +81,21 @@ impl Recording {
             }
         }
         streams
+    }
+
+    /// The lines on which NV items are read and written.
+    fn unisoc_lines(&self) -> BTreeSet<u32> {
+        let of_unisoc = |event: &Event| {
+            let Event::Opened { platform, .. } = event else {
+                return false;
+            };
+            matches!(platform, Some(Platform::Unisoc8910 | Platform::Unisoc8850))
+        };
+        let lines = self.entries.iter().filter_map(|entry| match &entry.what {
+            What::Event(event) if of_unisoc(event) => entry.line,
+            _ => None,
+        });
+        lines.collect()
     }
 
     fn take_streams(&mut self, streams: &BTreeMap<(Option<u32>, bool), Vec<u8>>) {

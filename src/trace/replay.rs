@@ -46,7 +46,7 @@ pub struct Replayed {
 ///
 /// # Errors
 /// [`Kind::Usage`] when something is missing that the recording does not hold itself, [`Kind::PackageOther`] when the
-/// package is another one, [`Kind::TraceUnreadable`] when the recording contradicts itself.
+/// package is another one, [`Kind::TraceUnreadable`] when the recording contradicts itself or holds nothing that can be said again.
 pub fn replay(recording: &Recording, with: &With<'_>) -> Result<Replayed, Error> {
     let mut replayed = Replayed {
         lines: 0,
@@ -69,7 +69,14 @@ pub fn replay(recording: &Recording, with: &With<'_>) -> Result<Replayed, Error>
         }
     }
     replayed.cut_off |= recording.cut_off;
-    Ok(replayed)
+    match replayed.skipped.first() {
+        Some(why) if replayed.lines == 0 => {
+            let text = format!("nothing in the recording can be said again: {why}");
+            Err(Error::new(Kind::TraceUnreadable, text)
+                .hint("a capture whose first bytes tell no protocol is imported with `--platform`"))
+        }
+        _ => Ok(replayed),
+    }
 }
 
 /// Says one line again; gives the wire as it was left, and why the talk ended before its end.

@@ -15,6 +15,9 @@ pub enum Trace {
     /// Print a recording in words, as a transcript
     Show(show::Arguments),
     /// Say a recorded run again without a module, and show where it would say something else now
+    ///
+    /// Exits with 0 when every byte would be the same, with 11 at the first difference, with 3 when the recording ends
+    /// before the run does. No port is opened.
     Replay(replay::Arguments),
     /// Make a recording of a USB capture of another tool (usbmon, USBPcap)
     Import(import::Arguments),

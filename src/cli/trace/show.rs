@@ -26,6 +26,10 @@ pub struct Arguments {
     #[arg(long, value_name = "PHASE", value_parser = phase)]
     pub phase: Option<Phase>,
     /// Mask IMEI, serial number, ICCID and IMSI, in words and bytes; with `--jsonl` that makes a recording for others
+    ///
+    /// Found are runs of 14 digits and more, the values of `+EGMR:` and `sn=`, IMEIs among NV items, and packed forms
+    /// of every IMEI that is said as text. Not found are other packed numbers, numbers that the framing cuts, hashes and
+    /// keys, and names in paths. What was masked can be shown, not replayed.
     #[arg(long)]
     pub redact: bool,
 }
