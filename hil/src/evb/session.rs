@@ -81,7 +81,7 @@ impl Session<'_> {
         report.backups = files.collect();
         match &report.backups[..] {
             [] if kept.is_some() => return Err(Stop::Failed("no backup, so nothing is written".into())),
-            [] => say!("    this platform's protocol has no backup: its NV area is never written\n"),
+            [] => say!("    this platform's protocol cannot read: nothing can be backed up\n"),
             files => say!("    {} backup(s) in `{}`\n", files.len(), self.backups.display()),
         }
         self.bench.hands.let_go()?;
