@@ -15,7 +15,7 @@ const LONGEST_LINE: u64 = 64 << 20;
 /// Bytes of the largest recording that is read.
 const LARGEST: u64 = 1 << 30;
 /// Seconds that no recording lasts.
-const LONGEST_SECONDS: f64 = 1e8;
+pub(super) const LONGEST_SECONDS: f64 = 1e8;
 
 /// All of a recording.
 #[derive(Debug, Clone, PartialEq)]

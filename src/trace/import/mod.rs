@@ -21,11 +21,12 @@ use serde::Serialize;
 
 use bus::{Bus, Found};
 pub use bus::{DeviceNumber, Endpoints};
-use capture::each_packet;
+use capture::{damaged, each_packet};
 use transfers::Transfers;
 use urb::Urb;
 
 use super::record::{Bytes, CaptureOrigin, Direction, Entry, Event, Header, SESSION, What};
+use super::recording::LONGEST_SECONDS;
 use crate::error::{Error, Kind};
 
 /// What a line is called of which nobody knows what is spoken on it.
@@ -126,6 +127,8 @@ fn origin(name: &str, device: DeviceNumber, found: &Found, pair: Endpoints) -> C
 /// Writes the recording of one line.
 struct Writer<W> {
     out: W,
+    /// What the capture is called.
+    name: String,
     describer: Describer,
     /// The time of the first transfer, in microseconds.
     began: Option<i64>,
@@ -143,6 +146,7 @@ impl<W: Write> Writer<W> {
         serde_json::to_writer(&mut out, &header)?;
         let mut writer = Writer {
             out,
+            name: imported.origin.file.clone(),
             describer: imported.platform.map_or_else(Describer::of_text, Describer::of),
             began: None,
             t: 0.0,
@@ -165,15 +169,18 @@ impl<W: Write> Writer<W> {
 
     fn take(&mut self, transfers: &mut Transfers<'_>) -> Result<(), Error> {
         while let Some((at, direction, bytes)) = transfers.next() {
-            self.bytes(at, direction, bytes).map_err(|why| unwritable(&why))?;
+            let began = *self.began.get_or_insert(at);
+            // A clock that was set back in between does not turn the order of the bytes.
+            self.t = self.t.max(at.saturating_sub(began) as f64 / 1e6);
+            if self.t >= LONGEST_SECONDS {
+                return Err(damaged(&self.name, &"its times lie years apart"));
+            }
+            self.bytes(direction, bytes).map_err(|why| unwritable(&why))?;
         }
         Ok(())
     }
 
-    fn bytes(&mut self, at: i64, direction: Direction, bytes: Vec<u8>) -> std::io::Result<()> {
-        let began = *self.began.get_or_insert(at);
-        // A clock that was set back in between does not turn the order of the bytes.
-        self.t = self.t.max(at.saturating_sub(began) as f64 / 1e6);
+    fn bytes(&mut self, direction: Direction, bytes: Vec<u8>) -> std::io::Result<()> {
         let meaning = self.describer.describe(direction.side(), &bytes);
         self.carried[usize::from(direction == Direction::FromModule)] += bytes.len() as u64;
         self.entry(What::Bytes(Bytes {

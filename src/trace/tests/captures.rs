@@ -50,6 +50,31 @@ fn what_is_no_capture_is_refused() {
     assert_eq!(kind_of(&cut[..cut.len() - 1]), Some(Kind::CaptureUnreadable));
 }
 
+/// An event of a bulk transfer of five bytes at that second. Source: Linux, Documentation/usb/usbmon.rst.
+fn usbmon(stage: u8, endpoint: u8, seconds: i64) -> Vec<u8> {
+    let mut packet = vec![1, 0, 0, 0, 0, 0, 0, 0, stage, 3, endpoint, 5, 1, 0, b'-', 0];
+    packet.extend(seconds.to_le_bytes());
+    packet.extend([0; 8]);
+    packet.extend([5, 0, 0, 0, 5, 0, 0, 0]);
+    packet.extend([0; 24]);
+    packet.extend(b"UUUU~");
+    packet
+}
+
+#[test]
+fn times_that_lie_years_apart_are_refused() {
+    let capture = |later| {
+        let events = [(b'S', 1, 0), (b'C', 1, 0), (b'C', 0x81, later)];
+        pcap(
+            220,
+            &events.map(|(stage, endpoint, seconds)| usbmon(stage, endpoint, seconds)),
+        )
+    };
+    assert_eq!(kind_of(&capture(60)), None);
+    assert_eq!(kind_of(&capture(-60)), None);
+    assert_eq!(kind_of(&capture(i64::MAX)), Some(Kind::CaptureUnreadable));
+}
+
 /// A packet that looks like one of usbmon or USBPcap, with some of its fields at random.
 fn packet() -> impl Strategy<Value = Vec<u8>> {
     let kinds = prop_oneof![Just(b'S'), Just(b'C'), Just(b'E'), any::<u8>()];
