@@ -9,7 +9,6 @@ mod rom;
 
 use super::commands::{Command, patience};
 use super::link::{Link, Trouble};
-use super::map::RF_BACKUP;
 use super::plan::Plan;
 use super::{Settings, Transport};
 use crate::{Cause, Failure, Phase, Progress, Wire, WireError, Written};
@@ -268,11 +267,5 @@ impl Session<'_, '_> {
             *bytes = self.bytes;
         }
         self.link.report(Progress::Bytes { image, done, total });
-    }
-
-    fn read_rf(&mut self) -> Result<Vec<u8>, Cause> {
-        self.doing = format!("reading the RF data at 0x{:x} of the CP flash", RF_BACKUP.start);
-        self.loop_sync(patience::AGENT_SYNCS)?;
-        Ok(self.read(super::Flash::Cp, RF_BACKUP.start, RF_BACKUP.end - RF_BACKUP.start)?)
     }
 }
