@@ -327,6 +327,63 @@ fn completes_although_frames_are_damaged_on_the_way() {
     }
 }
 
+/// A run that ends well has written what it says; after any other a plain second one does. What was kept of the module
+/// is what it has.
+fn never_lies(faults: &[&str], stale_at: Option<usize>, cancel_at: &[u8], what: &str) {
+    let folder = TempDir::new().expect("a folder");
+    let (plan, before) = (small(), used());
+    let used = used_file(&folder);
+    let oracle = Oracle::start(&[&["--flash-in", &used][..], faults].concat());
+    let mut wire = oracle.wire();
+    (wire.stale_at, wire.cancel_at) = (stale_at, cancel_at.to_vec());
+    let mut safe = Safe::default();
+    let result = write(&mut wire, &plan, &options("usb"), &mut safe);
+    let rf = safe.rf.as_deref().unwrap_or(&before[AP_BYTES + 0xC_0000..]);
+    assert!(
+        rf == &before[AP_BYTES + 0xC_0000..],
+        "{what}: other RF data were kept"
+    );
+    if let Err(failure) = result {
+        assert_ne!(failure.written, Written::Complete, "{what}: {failure}");
+        oracle.power_cycle();
+        wire.cancel_at = Vec::new();
+        write(&mut wire, &plan, &options("usb"), &mut Safe::default())
+            .unwrap_or_else(|why| panic!("{what}: {failure}; the second run: {why}"));
+    }
+    drop(wire);
+    let (_, flash) = oracle.finish_with(false);
+    assert_flash(&flash.bytes(), &placed(&plan, &before), what);
+}
+
+#[test]
+fn never_lies_although_an_answer_comes_again_in_the_place_of_the_next() {
+    court!();
+    // Of the boot ROM; BULK_READ of the RF data; of the agent's sessions; BULK_READ of what was written.
+    for answer in [3, 40, 88, 89, 110, 140, 210] {
+        never_lies(&[], Some(answer), b"", &format!("answer {answer}"));
+    }
+}
+
+#[test]
+fn never_lies_although_the_supply_fails() {
+    court!();
+    // FLASH_ERASE; BURN_ONE; DATA_HEAD of the second block of the system.
+    let commands: [&[u8]; 3] = [
+        b"\x10\x00\x4c\xb3",
+        b"\x42\x00\x4c\xb3",
+        b"\x31\x00\xcd\x32\x04\x00\x00\x9e\x02\x80\x00\x00",
+    ];
+    for command in commands {
+        never_lies(&[], None, command, &format!("{command:02x?}"));
+    }
+}
+
+#[test]
+fn completes_although_replies_come_in_pieces() {
+    court!();
+    never_lies(&["--piece-bytes", "509"], None, b"", "pieces");
+}
+
 #[test]
 fn completes_in_a_second_run_after_the_module_vanished() {
     court!();

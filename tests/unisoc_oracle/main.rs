@@ -382,6 +382,83 @@ fn completes_although_a_reply_is_damaged() {
     survives("--corrupt-reply");
 }
 
+/// A run that ends well has written what it says; after any other a plain second one does, and the module is still who
+/// it was.
+fn never_lies(oracle: Oracle, stale_at: Option<usize>, cancel_at: &[u8], what: &str) {
+    let mut wire = oracle.wire();
+    (wire.stale_at, wire.cancel_at) = (stale_at, cancel_at.to_vec());
+    let (mut safe, mut again) = (Safe::default(), Safe::default());
+    let result = write(&mut wire, &plan(), &Options::default(), &mut safe);
+    if let Err(failure) = result {
+        assert_ne!(failure.written, Written::Complete, "{what}: {failure}");
+        oracle.power_cycle();
+        wire.cancel_at = Vec::new();
+        let options = Options {
+            earlier_nv: safe.nv.clone(),
+            ..Options::default()
+        };
+        write(&mut wire, &plan(), &options, &mut again)
+            .unwrap_or_else(|why| panic!("{what}: {failure}; the second run: {why}"));
+    }
+    drop(wire);
+    let (_, flash) = oracle.finish_with(false);
+    assert_images(&flash.bytes(), &["AP", "BOOTLOADER"]);
+    assert_same_module(flash.path(), if safe.nv.is_some() { &safe } else { &again });
+}
+
+fn all_at_once(tests: Vec<Box<dyn FnOnce() + Send>>) {
+    let running: Vec<_> = tests.into_iter().map(std::thread::spawn).collect();
+    for test in running {
+        test.join().expect("every run ends as it says");
+    }
+}
+
+#[test]
+fn never_lies_although_an_answer_comes_again_in_the_place_of_the_next() {
+    court!();
+    // PDL; FDL1; reads of NV; the erase; images; the NV write and its reads.
+    let answers = [3, 9, 14, 20, 24, 34, 37, 42, 46, 60, 70];
+    let test = |answer: usize| -> Box<dyn FnOnce() + Send> {
+        Box::new(move || {
+            let oracle = Oracle::start(&["--flash-in", &seed()]);
+            never_lies(oracle, Some(answer), b"", &format!("answer {answer}"));
+        })
+    };
+    all_at_once(answers.into_iter().map(test).collect());
+}
+
+#[test]
+fn never_lies_although_the_supply_fails() {
+    court!();
+    // START_DATA of FDL2; ERASE_FLASH of the boot area; START_DATA of AP, and of NV.
+    let commands: [&'static [u8]; 4] = [
+        b"\x7e\x00\x01\x00\x08\x00\x81",
+        b"\x7e\x00\x0a\x00\x08\x60\x00",
+        b"\x7e\x00\x01\x00\x08\x60\x01",
+        b"\x7e\x00\x01\x00\x0c\xfe",
+    ];
+    let test = |command: &'static [u8]| -> Box<dyn FnOnce() + Send> {
+        Box::new(move || {
+            let oracle = Oracle::start(&["--strict", "--flash-in", &seed()]);
+            never_lies(oracle, None, command, &format!("{command:02x?}"));
+        })
+    };
+    all_at_once(commands.into_iter().map(test).collect());
+}
+
+#[test]
+fn completes_although_replies_come_in_pieces_and_late() {
+    court!();
+    for faults in [
+        ["--piece-bytes", "61"],
+        ["--turnround-ms", "20"],
+        ["--erase-ms", "100"],
+    ] {
+        let oracle = Oracle::start(&[&["--strict", "--flash-in", &seed()][..], &faults].concat());
+        never_lies(oracle, None, b"", faults[0]);
+    }
+}
+
 #[test]
 fn completes_in_a_second_run_after_the_module_vanished() {
     court!();
