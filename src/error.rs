@@ -80,6 +80,45 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [Kind; Kind::Internal as usize + 1] = [
+        Kind::Usage,
+        Kind::PackageUnreadable,
+        Kind::PackageCorrupt,
+        Kind::PackageHostile,
+        Kind::PackageUnknown,
+        Kind::PackageAmbiguous,
+        Kind::PackageUnsupported,
+        Kind::PackageOther,
+        Kind::BackupCorrupt,
+        Kind::ModuleMissing,
+        Kind::ModuleSilent,
+        Kind::ModuleSeveral,
+        Kind::RefusedPlatform,
+        Kind::RefusedSeries,
+        Kind::RefusedSubmodel,
+        Kind::RefusedContradiction,
+        Kind::RefusedChip,
+        Kind::RefusedUnsafe,
+        Kind::UnknownModule,
+        Kind::UnknownPackage,
+        Kind::LinkDenied,
+        Kind::LinkBusy,
+        Kind::LinkFailed,
+        Kind::DownloadModeNotReached,
+        Kind::ModuleGone,
+        Kind::ModuleRefused,
+        Kind::ModuleGarbage,
+        Kind::ModuleUnsupported,
+        Kind::NotConfirmed,
+        Kind::Differs,
+        Kind::Interrupted,
+        Kind::SlotHung,
+        Kind::HookFailed,
+        Kind::JournalFailed,
+        Kind::Internal,
+    ];
+
     /// The stable code used in JSON output.
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,4 +1,22 @@
 //! The events of a run: facts only, every one of them. Renderers decide how often to draw.
+//!
+//! A run has one stream: `seq` counts from 0 without gaps, and `finished` is its last event. A station of a production
+//! line has one stream a slot, told apart by `slot`, and one of the station itself, whose `slot` is null:
+//!
+//! ```text
+//! {"slot":"A1","seq":0,"kind":"waiting","for":"module"}
+//! {"slot":"A1","seq":1,"unit":1,"kind":"plugged"}            what has a `unit` is about that module
+//! {"slot":"A1","seq":2,"unit":1,"kind":"phase_started",...}
+//! {"slot":"A1","seq":9,"unit":1,"kind":"finished",...}       the last event of module 1
+//! {"slot":"A1","seq":10,"kind":"waiting","for":"removal"}    between two modules: no `unit`
+//! {"slot":"A1","seq":11,"kind":"waiting","for":"module"}
+//! {"slot":"A1","seq":12,"unit":2,"kind":"plugged"}
+//! {"slot":null,"seq":0,"kind":"warning","text":"the scanner ..."}
+//! ```
+//!
+//! `seq` counts all events of a slot, over all its modules, without gaps; `unit` counts the slot's modules from 1.
+//! Each module's events end with its `finished`. A slot that is emptied while it waits has no `unit` and no `finished`,
+//! and the station never has one.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +38,12 @@ pub struct Event {
     pub seq: u64,
     /// Seconds since the run began.
     pub t: f64,
-    /// The module's place: slot name, topology path or port.
+    /// The module's place: slot name, topology path or port. Nothing for what concerns a whole station.
     pub slot: Option<String>,
+    /// Which module of a production line's slot this is about, counted from 1; nothing between two modules, and
+    /// outside a production line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<u64>,
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
@@ -74,11 +96,38 @@ pub enum EventKind {
         /// How it ended.
         outcome: Box<Outcome>,
     },
-    /// The run is over; always the last event.
+    /// A slot of a production line has found a module at its place, and takes it on.
+    Plugged,
+    /// A slot of a production line has nothing to do, and waits.
+    Waiting {
+        /// For what.
+        #[serde(rename = "for")]
+        wants: Wants,
+    },
+    /// A slot of a production line takes no more modules until the program is started again.
+    OutOfService {
+        /// Why, and what to do.
+        text: String,
+    },
+    /// The run is over; always the last event of a run, or of a module.
     Finished {
         /// How it ended.
         outcome: Box<Outcome>,
     },
+}
+
+/// What a slot of a production line waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wants {
+    /// That the module is unplugged, and the place stays empty.
+    Removal,
+    /// The next module.
+    Module,
+    /// The label of the module that is there.
+    Label,
+    /// The next module, and its label.
+    ModuleAndLabel,
 }
 
 /// Receives the events of a run.
@@ -188,6 +237,7 @@ impl Events {
             seq: self.seq,
             t: self.began.elapsed().as_secs_f64(),
             slot: self.slot.clone(),
+            unit: None,
             kind,
         };
         self.seq += 1;

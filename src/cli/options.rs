@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
-use qpyflash::flash::{self, NvBackup, Request};
+use qpyflash::flash::{self, FLASH_BAUDS, NvBackup, Request, parse_pacing};
 use qpyflash::identity::OrderingCode;
 use qpyflash::link::{self, Cancel, Settings, Trace};
 use qpyflash::module::{Deadlines, TopologyPath};
@@ -167,10 +167,10 @@ pub struct Keeping {
     #[arg(long, value_name = "BYTES", value_parser = frame, env = "QPYFLASH_FRAME")]
     pub frame: Option<u16>,
     /// Line speed for writing, once the loader runs; without meaning over USB
-    #[arg(long, value_name = "BAUD", value_parser = clap::value_parser!(u32).range(FLASH_BAUD), env = "QPYFLASH_FLASH_BAUD")]
+    #[arg(long, value_name = "BAUD", value_parser = clap::value_parser!(u32).range(flash_bauds()), env = "QPYFLASH_FLASH_BAUD")]
     pub flash_baud: Option<u32>,
     /// Send in small writes with a pause between them, as `64B/1ms`, through ports that lose large ones (Eigencomm)
-    #[arg(long, value_name = "BYTES/PAUSE", value_parser = pacing, env = "QPYFLASH_PACING")]
+    #[arg(long, value_name = "BYTES/PAUSE", value_parser = parse_pacing, env = "QPYFLASH_PACING")]
     pub pacing: Option<(usize, Duration)>,
 }
 
@@ -182,20 +182,10 @@ fn seconds(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Small writes, as `64B/1ms`.
-fn pacing(text: &str) -> Result<(usize, Duration), String> {
-    let parts = text.split_once('/').and_then(|(bytes, pause)| {
-        let bytes = bytes.strip_suffix('B').unwrap_or(bytes).parse().ok()?;
-        let pause = pause.strip_suffix("ms").unwrap_or(pause).parse().ok()?;
-        Some((bytes, Duration::from_millis(pause)))
-    });
-    parts
-        .filter(|(bytes, pause)| *bytes > 0 && *pause <= Duration::from_secs(1))
-        .ok_or_else(|| "bytes of a write and milliseconds between two, like 64B/1ms".into())
+/// Line speeds that a loader may be asked for.
+fn flash_bauds() -> std::ops::RangeInclusive<i64> {
+    i64::from(*FLASH_BAUDS.start())..=i64::from(*FLASH_BAUDS.end())
 }
-
-/// Line speeds that a loader may be asked for. Source: specs/unisoc-pac-bsl.md §2.4: what the vendor's tool offers.
-const FLASH_BAUD: std::ops::RangeInclusive<i64> = 57_600..=4_000_000;
 
 /// For a module that has lost what nobody else has.
 #[derive(Debug, Clone, Args)]

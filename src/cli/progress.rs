@@ -86,6 +86,8 @@ impl Screen {
                 self.line(&format!("{word} {text}"));
             }
             EventKind::AttemptFailed { .. } | EventKind::Finished { .. } => self.image_done(),
+            // A single run has no slot.
+            EventKind::Plugged | EventKind::Waiting { .. } | EventKind::OutOfService { .. } => {}
         }
     }
 

@@ -25,7 +25,7 @@ pub use enter::enter_download;
 pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdict};
 pub use prepare::identify_alone;
-pub use request::{After, Before, NvBackup, Request, RfBackup, ScannedLabel};
+pub use request::{After, Before, FLASH_BAUDS, NvBackup, Request, RfBackup, ScannedLabel, parse_pacing};
 pub use reset::reset;
 
 use std::sync::Arc;

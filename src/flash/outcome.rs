@@ -201,6 +201,18 @@ impl Outcome {
         outcome
     }
 
+    /// Something went wrong after the run. The first error stays; what came after it is added.
+    pub(crate) fn fail(&mut self, error: &Error) {
+        match &mut self.error {
+            Some(first) => first.details.push(error.to_string()),
+            None => {
+                self.error = Some(ErrorReport::of(error));
+                self.verdict = Verdict::Failed;
+                self.exit_code = error.exit_code();
+            }
+        }
+    }
+
     pub(super) fn set_package(&mut self, package: &Package) {
         self.package = Some(PackageSummary {
             origin: package.origin().to_vec(),

@@ -1,5 +1,6 @@
 //! What a person asks for.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,6 +56,27 @@ pub struct ScannedLabel {
     pub imei: Option<String>,
     /// The serial number on it.
     pub serial_number: Option<String>,
+}
+
+/// Line speeds that a loader may be asked for. Source: specs/unisoc-pac-bsl.md §2.4: what the vendor's tool offers.
+pub const FLASH_BAUDS: RangeInclusive<u32> = 57_600..=4_000_000;
+
+/// Longest pause between two small writes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Reads [`Request::pacing`] as a person writes it: `64B/1ms`.
+///
+/// # Errors
+/// What it should look like.
+pub fn parse_pacing(text: &str) -> Result<(usize, Duration), String> {
+    let parts = text.split_once('/').and_then(|(bytes, pause)| {
+        let bytes = bytes.strip_suffix('B').unwrap_or(bytes).parse().ok()?;
+        let pause = pause.strip_suffix("ms").unwrap_or(pause).parse().ok()?;
+        Some((bytes, Duration::from_millis(pause)))
+    });
+    parts
+        .filter(|(bytes, pause)| *bytes > 0 && *pause <= LONGEST_PAUSE)
+        .ok_or_else(|| "bytes of a write and milliseconds between two, like 64B/1ms".into())
 }
 
 /// One run, as asked for.

@@ -1,8 +1,8 @@
 //! Is the station ready? Every slot has a module that can be read, and the package may go onto it. Nothing is written.
 
-use super::batch::SlotEnd;
 use super::config::{Config, Slot};
 use super::label::Scans;
+use super::slot::request;
 use super::stock::Stock;
 use crate::error::Error;
 use crate::event::Events;
@@ -10,6 +10,15 @@ use crate::flash::{self, Outcome, Request, ScannedLabel};
 use crate::identity::OrderingCode;
 use crate::link::Settings;
 use crate::module;
+
+/// How the check of one slot ended.
+#[derive(Debug)]
+pub struct SlotEnd {
+    /// The slot.
+    pub slot: String,
+    /// What was found.
+    pub outcome: Outcome,
+}
 
 /// Checks the slots one after the other.
 ///
@@ -35,13 +44,9 @@ fn of_slot(slot: &Slot, stock: &Stock, settings: &Settings) -> Result<Outcome, E
     };
     let (product, package) = stock.product_for(&code)?;
     let request = Request {
-        port: slot.place.port().map(str::to_owned),
-        path: slot.place.path().cloned(),
-        baud: slot.baud,
         label,
-        built_for: product.built_for.clone(),
         scan: Some(ScannedLabel::default()),
-        ..Request::new(&product.file)
+        ..request(slot, product)
     };
     Ok(flash::check_package(package, &request, settings, quiet()))
 }
@@ -49,7 +54,7 @@ fn of_slot(slot: &Slot, stock: &Stock, settings: &Settings) -> Result<Outcome, E
 /// Where the label will be scanned later, the module's own word stands for it.
 fn reported(slot: &Slot, settings: &Settings) -> Result<OrderingCode, Error> {
     let module = module::find(slot.place.port(), slot.place.path(), settings.transport)?;
-    let identity = flash::identify_alone(&module, slot.baud, settings, &mut quiet())?;
+    let identity = flash::identify_alone(&module, slot.tuning.baud(), settings, &mut quiet())?;
     identity.ordering_code.ok_or_else(|| {
         let text = format!("the module on {} does not say which one it is", module.place());
         Error::new(crate::Kind::UnknownModule, text).at(module.place())

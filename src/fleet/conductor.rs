@@ -4,9 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
+use super::tally::Tally;
 use super::voice::Voice;
 use super::wishes::StopWishes;
 use crate::error::{Error, Kind};
@@ -16,16 +18,25 @@ use crate::link::Cancel;
 /// Time between two looks at a slot that says nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What a slot does.
+/// What is done to one module in a slot.
 pub(super) struct Task {
     pub voice: Voice,
     /// Done on a thread of its own.
     pub work: Box<dyn FnOnce() -> Outcome + Send>,
-    /// Records the end of a slot whose thread cannot do it any more.
-    pub lost: Box<dyn FnOnce(&Outcome) + Send>,
+    /// Records the end of a module whose thread cannot do it any more.
+    pub lost: Box<dyn FnOnce(&mut Outcome) + Send>,
 }
 
-/// How a batch is stopped: the first wish starts no more modules and lets those in work end, the second stops them at
+/// Gives a slot its modules, one after the other.
+pub(super) trait Feed: Send + 'static {
+    /// The next module, once it is there; none when the slot is done, or nothing new is to be started.
+    fn next(&mut self) -> impl Future<Output = Option<Task>> + Send;
+
+    /// A module's thread hangs, so nothing can be done in the slot any more.
+    fn give_up(self);
+}
+
+/// How a station is stopped: the first wish starts no more modules and lets those in work end, the second stops them at
 /// their next safe moment, the third ends the process.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
@@ -46,59 +57,115 @@ impl Stop {
     }
 }
 
-/// Carries all tasks out, `parallel` at once, and returns how each slot ended, in their order. A slot that is silent
-/// for longer than `silent` is given up; its thread is left behind.
-pub(super) fn conduct_all(
-    tasks: Vec<Task>,
+/// Hears every wish to stop from the moment it exists.
+pub(super) struct Conductor {
+    runtime: Runtime,
+    wishes: StopWishes,
+}
+
+impl Conductor {
+    /// # Errors
+    /// [`Kind::Internal`] when there is no runtime, or nobody can listen.
+    pub fn begin() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|why| internal(format!("cannot start the conductor: {why}")))?;
+        let wishes = {
+            let _inside = runtime.enter();
+            StopWishes::listen().map_err(|why| internal(format!("cannot listen for Ctrl-C: {why}")))?
+        };
+        Ok(Conductor { runtime, wishes })
+    }
+
+    /// Serves all slots, `parallel` modules at once, and returns what has become of each, in their order. A module that
+    /// is silent for longer than `silent` is given up; its thread is left behind, and its slot gets no other.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] when a slot was lost.
+    pub fn conduct(
+        mut self,
+        slots: Vec<impl Feed>,
+        parallel: usize,
+        silent: Duration,
+        stop: &Stop,
+    ) -> Result<Vec<Tally>, Error> {
+        self.runtime.block_on(async {
+            // What was wished until now is heard before anything is started.
+            tokio::select! {
+                () = self.wishes.next() => stop.wish(),
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+            serve_all(slots, parallel, silent, stop, &mut self.wishes).await
+        })
+    }
+}
+
+fn internal(what: String) -> Error {
+    Error::new(Kind::Internal, what)
+}
+
+async fn serve_all(
+    slots: Vec<impl Feed>,
     parallel: usize,
     silent: Duration,
     stop: &Stop,
-) -> Result<Vec<Outcome>, Error> {
-    let internal = |what: String| Error::new(Kind::Internal, what);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|why| internal(format!("cannot start the conductor: {why}")))?;
-    runtime.block_on(async {
-        let mut wishes =
-            StopWishes::listen().map_err(|why| internal(format!("cannot listen for Ctrl-C: {why}")))?;
-        let places = Arc::new(Semaphore::new(parallel));
-        let mut slots = JoinSet::new();
-        for (index, task) in tasks.into_iter().enumerate() {
-            let (places, drain) = (Arc::clone(&places), stop.drain.clone());
-            slots.spawn(async move { (index, slot(task, &places, silent, &drain).await) });
+    wishes: &mut StopWishes,
+) -> Result<Vec<Tally>, Error> {
+    let places = Arc::new(Semaphore::new(parallel));
+    let mut at_work = JoinSet::new();
+    for (index, feed) in slots.into_iter().enumerate() {
+        let (places, drain) = (Arc::clone(&places), stop.drain.clone());
+        at_work.spawn(async move { (index, serve(feed, &places, silent, &drain).await) });
+    }
+    let (mut ended, mut lost) = (Vec::new(), None);
+    loop {
+        tokio::select! {
+            one = at_work.join_next() => match one {
+                Some(Ok(one)) => ended.push(one),
+                // The others must still come to their end.
+                Some(Err(why)) => lost = Some(why),
+                None => break,
+            },
+            () = wishes.next() => stop.wish(),
         }
-        let (mut ended, mut lost) = (Vec::new(), None);
-        loop {
-            tokio::select! {
-                one = slots.join_next() => match one {
-                    Some(Ok(one)) => ended.push(one),
-                    // The others must still come to their end.
-                    Some(Err(why)) => lost = Some(why),
-                    None => break,
-                },
-                () = wishes.next() => stop.wish(),
-            }
-        }
-        if let Some(why) = lost {
-            return Err(internal(format!("the conductor has lost a slot: {why}")));
-        }
-        ended.sort_by_key(|(index, _)| *index);
-        Ok(ended.into_iter().map(|(_, outcome)| outcome).collect())
-    })
+    }
+    if let Some(why) = lost {
+        return Err(internal(format!("the conductor has lost a slot: {why}")));
+    }
+    ended.sort_by_key(|(index, _)| *index);
+    Ok(ended.into_iter().map(|(_, tally)| tally).collect())
 }
 
-/// One slot, from its turn to its `finished`.
-async fn slot(task: Task, places: &Semaphore, silent: Duration, drain: &Cancel) -> Outcome {
+/// One slot, module by module.
+async fn serve(mut feed: impl Feed, places: &Semaphore, silent: Duration, drain: &Cancel) -> Tally {
+    let mut tally = Tally::default();
+    while let Some(task) = feed.next().await {
+        let outcome = module(task, places, silent, drain).await;
+        let hangs = outcome
+            .error
+            .as_ref()
+            .is_some_and(|error| error.code == Kind::SlotHung.code());
+        tally.add(outcome);
+        if hangs {
+            feed.give_up();
+            break;
+        }
+    }
+    tally
+}
+
+/// One module, from its turn to its `finished`.
+async fn module(task: Task, places: &Semaphore, silent: Duration, drain: &Cancel) -> Outcome {
     let Task { voice, work, lost } = task;
     let _place = places.acquire().await;
-    let name = voice.slot();
+    let name = voice.slot().unwrap_or_default();
     let outcome = if drain.is_set() {
-        let outcome = Outcome::of_error(Error::new(
+        let mut outcome = Outcome::of_error(Error::new(
             Kind::Interrupted,
             "stopped before this slot had its turn",
         ));
-        lost(&outcome);
+        lost(&mut outcome);
         outcome
     } else {
         voice.wake();
@@ -114,8 +181,8 @@ async fn slot(task: Task, places: &Semaphore, silent: Duration, drain: &Cancel) 
             )),
         };
         ended.unwrap_or_else(|error| {
-            let outcome = Outcome::of_error(error.at(&*name).written(voice.at_most_written()));
-            lost(&outcome);
+            let mut outcome = Outcome::of_error(error.at(&*name).written(voice.at_most_written()));
+            lost(&mut outcome);
             outcome
         })
     };
@@ -149,99 +216,5 @@ async fn watch(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-    use std::sync::mpsc::channel;
-
-    use super::*;
-    use crate::event::{Event, EventKind};
-
-    type Heard = Arc<Mutex<Vec<Event>>>;
-
-    fn task(name: &str, heard: &Heard, work: impl FnOnce(&Voice) -> Outcome + Send + 'static) -> Task {
-        let heard = Arc::clone(heard);
-        let voice = Voice::new(
-            name,
-            Arc::new(move |event: &Event| heard.lock().unwrap().push(event.clone())),
-        );
-        let own = voice.clone();
-        Task {
-            voice,
-            work: Box::new(move || work(&own)),
-            lost: Box::new(|_| {}),
-        }
-    }
-
-    fn passes(voice: &Voice) -> Outcome {
-        voice.emit(EventKind::Note {
-            text: "at work".into(),
-        });
-        let mut outcome = Outcome::of_bug("none");
-        (outcome.exit_code, outcome.error) = (0, None);
-        outcome
-    }
-
-    fn codes(outcomes: &[Outcome]) -> Vec<&'static str> {
-        let code = |outcome: &Outcome| outcome.error.as_ref().map_or("", |error| error.code);
-        outcomes.iter().map(code).collect()
-    }
-
-    #[test]
-    fn a_slot_that_panics_or_hangs_is_marked_and_the_others_go_on() {
-        let heard = Heard::default();
-        let (release, hangs) = channel::<()>();
-        let tasks = vec![
-            task("good", &heard, passes),
-            task("panics", &heard, |voice| {
-                voice.emit(EventKind::PhaseStarted {
-                    phase: crate::Phase::Write,
-                });
-                std::panic::panic_any("on purpose");
-            }),
-            task("hangs", &heard, move |voice| {
-                let _ = hangs.recv();
-                voice.emit(EventKind::Note {
-                    text: "too late".into(),
-                });
-                passes(voice)
-            }),
-            task("also good", &heard, passes),
-        ];
-        let outcomes = conduct_all(tasks, 2, Duration::from_secs(2), &Stop::default()).unwrap();
-        drop(release);
-        assert_eq!(codes(&outcomes), ["", "internal", "slot.hung", ""]);
-        assert!(matches!(outcomes[1].written, crate::Written::Partial { .. }));
-        assert_eq!(outcomes[2].written, crate::Written::Nothing);
-        let heard = heard.lock().unwrap();
-        for name in ["good", "panics", "hangs", "also good"] {
-            let of_slot: Vec<&Event> = heard
-                .iter()
-                .filter(|event| event.slot.as_deref() == Some(name))
-                .collect();
-            let last = of_slot.len() - 1;
-            for (number, event) in of_slot.iter().enumerate() {
-                assert_eq!(event.seq, number as u64);
-                assert_eq!(
-                    matches!(event.kind, EventKind::Finished { .. }),
-                    number == last,
-                    "{event:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn nothing_new_is_started_once_it_is_to_stop() {
-        let heard = Heard::default();
-        let stop = Stop::default();
-        let drain = stop.drain.clone();
-        let first = task("first", &heard, move |voice| {
-            drain.set();
-            passes(voice)
-        });
-        let tasks = vec![first, task("second", &heard, passes)];
-        let outcomes = conduct_all(tasks, 1, Duration::from_secs(60), &stop).unwrap();
-        assert_eq!(codes(&outcomes), ["", "interrupted"]);
-        assert_eq!(outcomes[1].exit_code, 130);
-    }
-}
+#[path = "conductor_tests.rs"]
+mod tests;

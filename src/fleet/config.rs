@@ -3,33 +3,73 @@
 //! ```toml
 //! line = "L1"
 //! station = "flash-3"
+//! state = "state"                # record and backups; this user's state directory unless told
+//!
+//! [limits]                       # all of them have a default
+//! parallel = 8
+//! retries = 1
+//! empty_seconds = 15             # in a loop: how long a place is empty between two modules
+//!
+//! [link]                         # how modules are talked to, unless a slot says otherwise
+//! baud = 115200                  # run mode and boot ROM, behind a UART
+//! flash_baud = 921600            # once the loader runs, behind a UART
+//! frame = 2048                   # bytes of one frame to the loader (Unisoc)
+//! pacing = "64B/1ms"             # small writes with a pause between them (Eigencomm)
+//!
+//! [scanner]                      # labels come from a scanner on a serial port
+//! port = "/dev/ttyACM0"
+//! baud = 9600
+//!
+//! [hooks]                        # program and arguments, no shell
+//! start = ["hub", "on"]
+//! before = ["mes", "announce"]
+//! after = ["mes", "done"]
+//! end = ["hub", "off"]
 //!
 //! [[product]]
 //! ordering_code = "EC600NCNLA"
 //! file = "QPY_OCPU_V0006_EC600N_CNLA_FW.zip"
 //! sha256 = "…"
+//! built_for = "EC600N_CNLA"      # where the package says so nowhere itself
+//! production = false             # also run the package's production groups
 //!
 //! [[slot]]
 //! name = "A1"
-//! path = "1-4.2"
+//! path = "1-4.2"                 # or `port`, for a UART adapter
 //! ordering_code = "EC600NCNLA"   # left away where the label is scanned
 //! ```
 //!
-//! Relative paths are relative to the file.
+//! Relative paths are relative to the file. A key that is not known is refused.
+//!
+//! What a line cannot ask for: another way into download mode than the module's own (its word about what it is would be
+//! passed over), a module that stays in download mode or is not asked afterwards (it would not be confirmed), kept NV
+//! items or RF data (they are one module's), NV items filled from the package.
+//!
+//! # Hooks
+//!
+//! Each gets one JSON document on stdin, with `schema`, `hook` (its name), `line` and `station`:
+//!
+//! | Hook | When | It fails | The document has also |
+//! |---|---|---|---|
+//! | `start` | once, before the first module | nothing is flashed | `slots`: their names |
+//! | `before` | before a module is asked anything | the module is left alone | `slot`, `unit` (which module of the slot), `ordering_code`, `imei`, `serial_number`, `package_sha256` |
+//! | `after` | after a module, whatever its verdict, also when it was refused | the module has not passed | the same, and `pass`, `outcome` |
+//! | `end` | once, after the last module, whatever `start` has come to | the exit code says so | `exit_code`, and `slots`: `slot`, `passed`, `failed` |
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::desk::Scanner;
+use super::label::is_separator;
+use super::tuning::{FlashBaud, Pacing, Tuning};
 use crate::error::{Error, Kind};
 use crate::identity::OrderingCode;
 use crate::module::TopologyPath;
 
-/// More attempts than this wear the flash and not the fault.
-const MOST_RETRIES: u32 = 10;
+pub use super::limits::Limits;
 
 /// One station, checked.
 #[derive(Debug, Clone)]
@@ -46,57 +86,28 @@ pub struct Config {
     pub state: PathBuf,
     /// What bounds the work.
     pub limits: Limits,
-    /// Commands before and after a module.
+    /// Commands before and after a module, and the whole run.
     pub hooks: Hooks,
+    /// The scanner of the labels.
+    pub scanner: Option<Scanner>,
     /// Firmware per product.
     pub products: Vec<Product>,
     /// The slots, in the order of the file.
     pub slots: Vec<Slot>,
 }
 
-/// What bounds the work.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Modules written at once; all of them unless told.
-    pub parallel: Option<u32>,
-    /// Further attempts after one that went wrong.
-    pub retries: u32,
-    /// Seconds a module may take to come back before the next attempt.
-    pub return_seconds: u32,
-    /// Seconds without a single event after which a slot counts as hung. Longer than any wait of a run.
-    pub silent_seconds: u32,
-    /// Seconds a hook may take.
-    pub hook_seconds: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            parallel: None,
-            retries: 1,
-            return_seconds: 30,
-            silent_seconds: 600,
-            hook_seconds: 10,
-        }
-    }
-}
-
-impl Limits {
-    /// Time a hook may take.
-    pub fn hook(&self) -> Duration {
-        Duration::from_secs(self.hook_seconds.into())
-    }
-}
-
 /// Commands that get a JSON document on stdin: program and arguments, no shell.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hooks {
+    /// Before the first module; when it fails, nothing is flashed.
+    pub start: Option<Vec<String>>,
     /// Before a module is asked anything; when it fails, the module is left alone.
     pub before: Option<Vec<String>>,
     /// After a module, whatever its verdict.
     pub after: Option<Vec<String>>,
+    /// After the last module.
+    pub end: Option<Vec<String>>,
 }
 
 /// The firmware of a product.
@@ -110,6 +121,8 @@ pub struct Product {
     pub sha256: String,
     /// What it is built for, where it says so nowhere itself.
     pub built_for: Option<OrderingCode>,
+    /// Also run its production groups.
+    pub production: bool,
 }
 
 /// One place for a module.
@@ -121,8 +134,8 @@ pub struct Slot {
     pub place: Place,
     /// Which modules belong into it; the label says it where this does not.
     pub ordering_code: Option<OrderingCode>,
-    /// Line speed; without meaning over USB.
-    pub baud: u32,
+    /// How the module is talked to.
+    pub tuning: Tuning,
 }
 
 /// Where a module is attached.
@@ -163,6 +176,9 @@ struct Text {
     #[serde(default)]
     hooks: Option<Spanned<Hooks>>,
     #[serde(default)]
+    link: Tuning,
+    scanner: Option<Scanner>,
+    #[serde(default)]
     product: Vec<ProductText>,
     #[serde(default)]
     slot: Vec<SlotText>,
@@ -175,6 +191,8 @@ struct ProductText {
     file: PathBuf,
     sha256: Spanned<String>,
     built_for: Option<OrderingCode>,
+    #[serde(default)]
+    production: bool,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +203,9 @@ struct SlotText {
     port: Option<Spanned<String>>,
     ordering_code: Option<OrderingCode>,
     baud: Option<u32>,
+    flash_baud: Option<FlashBaud>,
+    frame: Option<u16>,
+    pacing: Option<Pacing>,
 }
 
 impl Config {
@@ -218,7 +239,11 @@ impl Config {
             limits: page.limits(parsed.limits)?,
             hooks: page.hooks(parsed.hooks)?,
             products: page.products(parsed.product, folder)?,
-            slots: page.slots(parsed.slot)?,
+            slots: page.slots(parsed.slot, &parsed.link)?,
+            scanner: parsed.scanner.map(|scanner| Scanner {
+                port: folder.join(scanner.port),
+                ..scanner
+            }),
             line,
             station,
         })
@@ -265,13 +290,13 @@ impl Page<'_> {
 
     fn named(&self, name: Spanned<String>) -> Result<String, Error> {
         let (span, name) = (name.span(), name.into_inner());
-        // A slot's name stands in the lines of scanned labels, between blanks.
+        // A slot's name stands in the lines of scanned labels.
         let bad =
-            name.is_empty() || name.len() > 64 || name.chars().any(|c| c.is_whitespace() || c.is_control());
+            name.is_empty() || name.len() > 64 || name.chars().any(|c| is_separator(c) || c.is_control());
         match bad {
             true => Err(self.error(
                 Some(span),
-                "a name of 1 to 64 characters without blanks is needed",
+                "a name of 1 to 64 characters without blanks, commas and semicolons is needed",
             )),
             false => Ok(name),
         }
@@ -282,31 +307,8 @@ impl Page<'_> {
             return Ok(Limits::default());
         };
         let (span, limits) = (limits.span(), limits.into_inner());
-        let wrong = [
-            (limits.parallel == Some(0), "`parallel` must be at least 1"),
-            (limits.retries > MOST_RETRIES, "`retries` must be at most 10"),
-            (
-                !(1..=3600).contains(&limits.return_seconds),
-                "`return_seconds` must be 1 to 3600",
-            ),
-            (
-                !(60..=86_400).contains(&limits.silent_seconds),
-                "`silent_seconds` must be 60 to 86400",
-            ),
-            (
-                !(1..=3600).contains(&limits.hook_seconds),
-                "`hook_seconds` must be 1 to 3600",
-            ),
-        ];
-        let longest = limits.hook_seconds.max(limits.return_seconds);
-        let waits = (
-            longest >= limits.silent_seconds,
-            "`silent_seconds` must be more than `hook_seconds` and `return_seconds`",
-        );
-        match wrong.iter().chain([&waits]).find(|(is_wrong, _)| *is_wrong) {
-            Some((_, why)) => Err(self.error(Some(span), why)),
-            None => Ok(limits),
-        }
+        limits.check().map_err(|why| self.error(Some(span), why))?;
+        Ok(limits)
     }
 
     fn hooks(&self, hooks: Option<Spanned<Hooks>>) -> Result<Hooks, Error> {
@@ -314,8 +316,11 @@ impl Page<'_> {
             return Ok(Hooks::default());
         };
         let (span, hooks) = (hooks.span(), hooks.into_inner());
-        let empty = |command: &Option<Vec<String>>| command.as_ref().is_some_and(Vec::is_empty);
-        match empty(&hooks.before) || empty(&hooks.after) {
+        let all = [&hooks.start, &hooks.before, &hooks.after, &hooks.end];
+        match all
+            .iter()
+            .any(|command| command.as_ref().is_some_and(Vec::is_empty))
+        {
             true => Err(self.error(Some(span), "a hook needs a program")),
             false => Ok(hooks),
         }
@@ -343,12 +348,13 @@ impl Page<'_> {
                 file: folder.join(text.file),
                 sha256,
                 built_for: text.built_for,
+                production: text.production,
             });
         }
         Ok(products)
     }
 
-    fn slots(&self, texts: Vec<SlotText>) -> Result<Vec<Slot>, Error> {
+    fn slots(&self, texts: Vec<SlotText>, link: &Tuning) -> Result<Vec<Slot>, Error> {
         let mut slots: Vec<Slot> = Vec::new();
         for text in texts {
             let span = text.name.span();
@@ -368,7 +374,12 @@ impl Page<'_> {
                 name,
                 place,
                 ordering_code: text.ordering_code,
-                baud: text.baud.unwrap_or(115_200),
+                tuning: Tuning {
+                    baud: text.baud.or(link.baud),
+                    flash_baud: text.flash_baud.or(link.flash_baud),
+                    frame: text.frame.or(link.frame),
+                    pacing: text.pacing.or(link.pacing),
+                },
             });
         }
         Ok(slots)

@@ -41,6 +41,35 @@ fn reads_a_station() {
 }
 
 #[test]
+fn a_slot_is_talked_to_as_the_station_says_unless_it_says_so_itself() {
+    let link = "[link]\nbaud = 9600\nframe = 2048\npacing = \"64B/1ms\"\n[limits]";
+    let text = GOOD.replace("[limits]", link) + "baud = 921600\nflash_baud = 3000000\n";
+    let config = parse(&text).unwrap();
+    let request = |slot: usize| {
+        let mut request = crate::flash::Request::new("fw.zip");
+        config.slots[slot].tuning.apply(&mut request);
+        let pacing = request.pacing.map(|(bytes, pause)| (bytes, pause.as_millis()));
+        (request.baud, request.flash_baud, request.frame, pacing)
+    };
+    assert_eq!(request(0), (9600, None, Some(2048), Some((64, 1))));
+    assert_eq!(request(1), (921_600, Some(3_000_000), Some(2048), Some((64, 1))));
+    assert_eq!(parse(GOOD).unwrap().slots[0].tuning.baud(), 115_200);
+}
+
+#[test]
+fn what_could_harm_a_module_stays_off_unless_it_is_named() {
+    let production = |text: &str| {
+        let config = parse(text).unwrap();
+        crate::fleet::slot::request(&config.slots[0], &config.products[0])
+    };
+    let plain = production(GOOD);
+    let defaults = crate::flash::Request::new("fw.zip");
+    assert!(!plain.production && !plain.fill_missing_nv && plain.verify);
+    assert_eq!((plain.before, plain.after), (defaults.before, defaults.after));
+    assert!(production(&GOOD.replace("file =", "production = true\nfile =")).production);
+}
+
+#[test]
 fn says_line_and_key_of_what_is_wrong() {
     let cases = [
         (
@@ -55,6 +84,32 @@ fn says_line_and_key_of_what_is_wrong() {
         ),
         ("retries = 2", "retries = \"two\"", ":6: `retries`: invalid type"),
         ("retries = 2", "silent_seconds = 5", "`silent_seconds` must be"),
+        (
+            "retries = 2",
+            "empty_seconds = 0",
+            ":5: `[limits]`: `empty_seconds` must be 1 to 600",
+        ),
+        ("\"A2\"", "\"A;2\"", ":15: `name`: a name of"),
+        (
+            "[limits]",
+            "[link]\nflash_baud = 9600\n[limits]",
+            ":6: `flash_baud`: 9600 is no line speed",
+        ),
+        (
+            "[limits]",
+            "[link]\npacing = \"64\"\n[limits]",
+            ":6: `pacing`: bytes of a write",
+        ),
+        (
+            "[limits]",
+            "[scanner]\nprot = \"x\"\n[limits]",
+            ":6: `prot`: unknown field",
+        ),
+        (
+            "[limits]",
+            "[hooks]\nend = []\n[limits]",
+            "a hook needs a program",
+        ),
         ("EC600N_CNLA", "EC600N", ":8: `ordering_code`:"),
         ("AAAA\"", "AAA\"", ":10: `sha256`: 64 hexadecimal digits"),
         (

@@ -1,19 +1,53 @@
-//! Commands that a station runs before and after a module: a JSON document on stdin, and a time limit.
+//! Commands that a station runs before and after a module, and the whole run: a JSON document on stdin, and a time
+//! limit. What is in the documents: [`config`](super::config).
 
 use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::config::Config;
+use crate::error::{Error, Kind};
 
 /// Time between two looks at a command that runs.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// When a hook runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    Start,
+    Before,
+    After,
+    End,
+}
+
+/// Runs the station's hook for `when`, if it has one. `document` says what only this hook knows.
+///
+/// # Errors
+/// [`Kind::HookFailed`].
+pub(super) fn run(config: &Config, when: When, mut document: Value) -> Result<(), Error> {
+    let hooks = &config.hooks;
+    let (name, command) = match when {
+        When::Start => ("start", &hooks.start),
+        When::Before => ("before", &hooks.before),
+        When::After => ("after", &hooks.after),
+        When::End => ("end", &hooks.end),
+    };
+    let Some(command) = command else { return Ok(()) };
+    document["schema"] = json!(crate::event::SCHEMA);
+    document["hook"] = json!(name);
+    document["line"] = json!(config.line);
+    document["station"] = json!(config.station);
+    execute(command, &document, config.limits.hook())
+        .map_err(|why| Error::new(Kind::HookFailed, format!("hook `{name}`: {why}")))
+}
 
 /// Runs a command and gives it `document`. One that takes longer than `within` is killed.
 ///
 /// # Errors
 /// Why it counts as failed, in words.
-pub(super) fn run(command: &[String], document: &Value, within: Duration) -> Result<(), String> {
+fn execute(command: &[String], document: &Value, within: Duration) -> Result<(), String> {
     let Some((program, arguments)) = command.split_first() else {
         return Err("no program is named".into());
     };
@@ -63,7 +97,7 @@ mod tests {
 
     fn sh(script: &str, within: Duration) -> Result<(), String> {
         let command = ["sh", "-c", script].map(str::to_owned);
-        run(&command, &serde_json::json!({ "slot": "A" }), within)
+        execute(&command, &json!({ "slot": "A" }), within)
     }
 
     #[test]
@@ -71,7 +105,7 @@ mod tests {
         let patient = Duration::from_secs(10);
         assert_eq!(sh("grep -q '\"slot\":\"A\"'", patient), Ok(()));
         assert!(sh("exit 3", patient).unwrap_err().contains("failed"));
-        assert!(run(&["/no/such/program".into()], &Value::Null, patient).is_err());
+        assert!(execute(&["/no/such/program".into()], &Value::Null, patient).is_err());
     }
 
     #[test]

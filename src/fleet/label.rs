@@ -1,4 +1,5 @@
-//! The labels that were scanned for the slots: lines `slot OC [IMEI [SN]]`.
+//! The labels that were scanned for the slots: lines `slot OC [IMEI [SN]]`, the fields apart by blanks, tabs, commas
+//! or semicolons.
 
 use std::io::BufRead;
 
@@ -8,6 +9,11 @@ use crate::identity::OrderingCode;
 
 /// Digits of an IMEI. Source: specs/identity.md §3.1.
 const IMEI_DIGITS: usize = 15;
+
+/// Between two fields; no slot has one of them in its name.
+pub(super) fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ',' | ';')
+}
 
 /// What is known of a module before it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +26,20 @@ pub struct Label {
     pub serial_number: Option<String>,
 }
 
-/// What was scanned for each slot.
-#[derive(Debug, Default)]
+/// The label that the next module of each slot gets.
+#[derive(Debug, Clone, Default)]
 pub struct Scans(Vec<(String, Result<Label, String>)>);
+
+/// What came of one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scanned {
+    /// Nothing stood in it.
+    Nothing,
+    /// Its first word is no slot.
+    NoSlot(String),
+    /// What these slots have now: the one that the line names, and another whose label it has made doubtful.
+    For(Vec<(String, Result<Label, String>)>),
+}
 
 impl Scans {
     /// Reads labels until each of the slots has one, or an empty line, or the end of the input.
@@ -35,19 +52,15 @@ impl Scans {
         for (number, line) in input.lines().enumerate() {
             let line =
                 line.map_err(|why| Error::new(Kind::Usage, format!("cannot read the labels: {why}")))?;
-            let mut words = line.split_whitespace();
-            let Some(name) = words.next() else {
-                break;
-            };
-            if !config.slots.iter().any(|slot| slot.name == name) {
-                let text = format!(
-                    "label {}: `{name}` is no slot of `{}`",
-                    number + 1,
-                    config.file.display()
-                );
-                return Err(Error::new(Kind::Usage, text).hint("a line is `slot OC [IMEI [SN]]`"));
+            match scans.scan(&config.slots, &line) {
+                Scanned::Nothing => break,
+                Scanned::NoSlot(name) => {
+                    let file = config.file.display();
+                    let text = format!("label {}: `{name}` is no slot of `{file}`", number + 1);
+                    return Err(Error::new(Kind::Usage, text).hint("a line is `slot OC [IMEI [SN]]`"));
+                }
+                Scanned::For(_) => {}
             }
-            scans.add(name, parse(&words.collect::<Vec<_>>()));
             if slots.iter().all(|slot| scans.of(&slot.name).is_some()) {
                 break;
             }
@@ -55,31 +68,51 @@ impl Scans {
         Ok(scans)
     }
 
-    /// A second label for a slot, or one IMEI for two of them, makes all of them doubtful.
-    fn add(&mut self, name: &str, label: Result<Label, String>) {
-        let imei = label.as_ref().ok().and_then(|label| label.imei.clone());
-        let mut label = label;
-        for (other, known) in &mut self.0 {
-            let same_slot = other == name && *known != label;
-            let same_imei =
-                other != name && imei.is_some() && known.as_ref().is_ok_and(|known| known.imei == imei);
-            if same_slot {
-                *known = Err("two different labels were scanned for it".into());
-            } else if same_imei {
-                let text = format!("one label was scanned for `{other}` and `{name}`");
-                (*known, label) = (Err(text.clone()), Err(text));
-            }
+    /// Takes one line.
+    pub(super) fn scan(&mut self, slots: &[Slot], line: &str) -> Scanned {
+        let mut words = line.split(is_separator).filter(|word| !word.is_empty());
+        let Some(name) = words.next() else {
+            return Scanned::Nothing;
+        };
+        if !slots.iter().any(|slot| slot.name == name) {
+            return Scanned::NoSlot(name.to_owned());
         }
-        if self.of(name).is_none() {
-            self.0.push((name.to_owned(), label));
-        }
+        Scanned::For(self.add(name, parse(&words.collect::<Vec<_>>())))
     }
 
-    fn of(&self, name: &str) -> Option<&Result<Label, String>> {
+    /// A second label for a slot, or one IMEI for two of them, makes all of them doubtful; what is doubtful is as good
+    /// as none, and gives way to the next label.
+    fn add(&mut self, name: &str, label: Result<Label, String>) -> Vec<(String, Result<Label, String>)> {
+        let imei = label.as_ref().ok().and_then(|label| label.imei.clone());
+        let (mut label, mut touched) = (label, Vec::new());
+        for (other, known) in &mut self.0 {
+            let Ok(first) = known else { continue };
+            if other == name && label.as_ref().is_ok_and(|label| label != first) {
+                label = Err("two different labels were scanned for it".into());
+            } else if other != name && imei.is_some() && first.imei == imei {
+                let text = format!("one label was scanned for `{other}` and `{name}`");
+                (*known, label) = (Err(text.clone()), Err(text));
+                touched.push((other.clone(), known.clone()));
+            }
+        }
+        self.0.retain(|(slot, _)| slot != name);
+        self.0.push((name.to_owned(), label));
+        touched.extend(self.0.last().cloned());
+        touched
+    }
+
+    /// What was scanned for a slot.
+    pub(super) fn of(&self, name: &str) -> Option<&Result<Label, String>> {
         self.0
             .iter()
             .find(|(slot, _)| slot == name)
             .map(|(_, label)| label)
+    }
+
+    /// The label for the slot's next module, which is used up with it.
+    pub(super) fn take(&mut self, name: &str) -> Scan {
+        let place = self.0.iter().position(|(slot, _)| slot == name);
+        Scan(place.map(|place| self.0.swap_remove(place).1))
     }
 
     /// What must be in a slot: its own ordering code and that of the label, which must agree.
@@ -88,10 +121,26 @@ impl Scans {
     /// [`Kind::RefusedContradiction`] when they do not, or the label is none; [`Kind::UnknownModule`] when there is
     /// neither.
     pub fn expected(&self, slot: &Slot) -> Result<Label, Error> {
+        Scan(self.of(&slot.name).cloned()).expected(slot)
+    }
+}
+
+/// The label that was scanned for one module, if one was.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scan(Option<Result<Label, String>>);
+
+impl Scan {
+    /// What stands on it, whatever comes of it.
+    pub fn label(&self) -> Option<&Label> {
+        self.0.as_ref()?.as_ref().ok()
+    }
+
+    /// As [`Scans::expected`].
+    pub fn expected(&self, slot: &Slot) -> Result<Label, Error> {
         let refused = |kind, why: String| {
             Error::new(kind, format!("refused: slot `{}`: {why}", slot.name)).at(&*slot.name)
         };
-        match (self.of(&slot.name), &slot.ordering_code) {
+        match (&self.0, &slot.ordering_code) {
             (Some(Err(why)), _) => {
                 Err(refused(Kind::RefusedContradiction, why.clone()).hint("scan the label again"))
             }
@@ -107,7 +156,7 @@ impl Scans {
                 serial_number: None,
             }),
             (None, None) => Err(refused(Kind::UnknownModule, "no label was scanned for it".into())
-                .hint("give the labels on stdin with `--labels`, or the slot an `ordering_code`")),
+                .hint("give the labels with `--labels` or `--scanner`, or the slot an `ordering_code`")),
         }
     }
 }
@@ -174,6 +223,45 @@ mod tests {
         assert_eq!(expected("A EC600NCNLA\nA EC600NCNLF\n"), [contradiction(), own()]);
         let twice = "A EC600NCNLA 866327040830317\nB EC600NCNLA 866327040830317\n";
         assert_eq!(expected(twice), [contradiction(), contradiction()]);
+    }
+
+    #[test]
+    fn fields_stand_apart_by_blanks_tabs_commas_and_semicolons() {
+        let known = || Ok("EC600NCNLA Some(\"866327040830317\")".to_owned());
+        for line in [
+            "A;EC600NCNLA;866327040830317;SN-1",
+            "A,EC600NCNLA, 866327040830317",
+            " A\tEC600NCNLA\t866327040830317\r",
+        ] {
+            assert_eq!(expected(line)[0], known(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_used_up_and_a_doubtful_one_gives_way() {
+        let (config, _) = scans("");
+        let mut scans = Scans::default();
+        let mut scan = |line: &str| match scans.scan(&config.slots, line) {
+            Scanned::For(slots) => slots
+                .iter()
+                .map(|(slot, label)| format!("{slot} {}", label.is_ok()))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Scanned::Nothing => "nothing".into(),
+            Scanned::NoSlot(name) => format!("no slot {name}"),
+        };
+        let twice = "EC600NCNLA 866327040830317";
+        assert_eq!(scan("A EC600NCNLA"), "A true");
+        assert_eq!(scan("A EC600NCNLA"), "A true");
+        assert_eq!(scan("A EC600NCNLF"), "A false");
+        assert_eq!(scan(" \r"), "nothing");
+        assert_eq!(scan("C EC600NCNLA"), "no slot C");
+        assert_eq!(scan(&format!("A {twice}")), "A true");
+        assert_eq!(scan(&format!("B {twice}")), "A false, B false");
+        assert_eq!(scan("A EC600NCNLF"), "A true");
+        let taken = scans.take("A");
+        assert_eq!(taken.label().unwrap().ordering_code.to_string(), "EC600NCNLF");
+        assert_eq!(scans.take("A").label(), None);
     }
 
     #[test]

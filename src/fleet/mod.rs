@@ -4,25 +4,38 @@
 //!
 //! ```text
 //! fixture.toml  -> config     what is where, and what belongs into it
-//! labels        -> label      what must be in each slot
+//! labels        -> label      what must be in each slot; desk: labels that come while the station is at work
 //! packages      -> stock      each read once, pinned by its SHA-256
-//! batch         -> conductor  a thread a slot; a slot that panics or hangs is marked, the rest go on
-//!   slot        hooks, attempts; each attempt in the journal before the module is asked anything
-//!   voice       the slot's events; `finished` is the last
+//! batch         -> conductor  a thread a module; a slot that panics or hangs is marked, the rest go on
+//!   feed        the next module of a slot: once, or in a loop when it is plugged in
+//!     lookout   one look at the bus for all slots that wait
+//!     presence  whether what is at the place is another module
+//!   slot        hooks, attempts; record: each attempt in the journal before the module is asked anything
+//!   voice       the slot's events; `finished` is the last of each module's
+//! events        -> board      a page for a big screen above the line
 //! ```
 
 pub mod batch;
+pub mod board;
 pub mod check;
 mod conductor;
 pub mod config;
+pub mod desk;
+mod feed;
 mod hook;
 pub mod journal;
 pub mod label;
 pub mod learn;
+mod limits;
+mod lookout;
+mod presence;
+mod record;
 pub mod report;
 mod schema;
 mod slot;
 pub mod stock;
+pub mod tally;
+pub mod tuning;
 mod voice;
 mod wishes;
 

@@ -129,8 +129,12 @@ pub struct Totals {
 /// # Errors
 /// [`JournalFailed`](crate::Kind::JournalFailed) when there is no record, or it cannot be read.
 pub fn attempts(state: &Path, filter: &Filter) -> Result<Vec<Attempt>, Error> {
+    recorded(state, filter, is_at_work(state))
+}
+
+/// The same, for who knows whether a program is at work on the station.
+pub(super) fn recorded(state: &Path, filter: &Filter, is_running: bool) -> Result<Vec<Attempt>, Error> {
     let file = file_in(state);
-    let is_running = is_at_work(state);
     let code = filter.ordering_code.as_ref();
     // As it is kept: without the blanks of firmware names.
     let code = code.map(|code| code.replace(['_', ' '], "").to_ascii_uppercase());
@@ -140,7 +144,7 @@ pub fn attempts(state: &Path, filter: &Filter) -> Result<Vec<Attempt>, Error> {
         let mut query = connection.prepare(
             "SELECT attempt.*, run.line, run.station, run.operator, run.tool_version \
              FROM attempt JOIN run ON run.id = attempt.run \
-             WHERE (?1 IS NULL OR attempt.began >= ?1) AND (?2 IS NULL OR attempt.began < ?2) \
+             WHERE attempt.began >= coalesce(?1, '') AND attempt.began < coalesce(?2, '~') \
              AND (?3 IS NULL OR coalesce(ordering_code, label_oc) LIKE ?3 || '%') \
              AND (?4 IS NULL OR imei = ?4 OR label_imei = ?4) ORDER BY attempt.id",
         )?;

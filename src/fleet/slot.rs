@@ -1,187 +1,107 @@
-//! One slot of a batch: hooks, attempts, and the record of each.
+//! One module in a slot: hooks, attempts, and the record of each.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use qpyflash_protocols::Written;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::conductor::Stop;
 use super::config::{Config, Product, Slot};
-use super::hook;
-use super::journal::{AttemptId, Beginning, Journal, RunId, imei};
+use super::hook::{self, When};
+use super::journal::AttemptId;
 use super::label::Label;
+use super::record::Record;
 use super::voice::Voice;
 use crate::error::{Error, Kind};
 use crate::event::{Event, EventKind, Events};
 use crate::firmware::Package;
-use crate::flash::{self, ErrorReport, Outcome, Request, ScannedLabel};
+use crate::flash::{self, Outcome, Request, ScannedLabel};
 use crate::link::Settings;
 use crate::module;
 
 /// Time between two looks for a module that should come back.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What goes into a slot, or why nothing does.
-pub(super) type Job = Result<(Label, Product, Arc<Package>), Error>;
-
-/// The record, shared by all slots.
-#[derive(Clone)]
-pub(super) struct Record {
-    pub journal: Arc<Mutex<Journal>>,
-    pub run: RunId,
-    /// The attempt of this slot that is open.
-    pub open: Arc<Mutex<Option<AttemptId>>>,
+/// What goes into a slot.
+pub(super) struct Goods {
+    /// What is known of the module.
+    pub label: Label,
+    pub product: Product,
+    pub package: Arc<Package>,
 }
 
-/// A slot at work.
+/// A slot at work on one module.
 pub(super) struct SlotWork {
     pub config: Arc<Config>,
     pub slot: Slot,
-    pub job: Job,
+    /// What is known of the module, also when it is refused.
+    pub label: Option<Label>,
     pub record: Record,
     pub voice: Voice,
     pub settings: Settings,
     pub stop: Stop,
 }
 
-impl Record {
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self) -> MutexGuard<'_, Option<AttemptId>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(
-        &self,
-        slot: &str,
-        number: u32,
-        label: Option<&Label>,
-        package: Option<&Package>,
-    ) -> Result<AttemptId, Error> {
-        let attempt = self.journal().begin_attempt(&Beginning {
-            run: self.run,
-            slot,
-            number,
-            label,
-            package,
-        })?;
-        *self.open() = Some(attempt);
-        Ok(attempt)
-    }
-
-    /// Records an end; where that fails, the outcome says so: a module without a record has not passed.
-    fn end(&self, attempt: AttemptId, outcome: &mut Outcome, voice: &Voice) {
-        let result = self
-            .flags(attempt, outcome, voice)
-            .and_then(|flags| self.journal().end_attempt(attempt, outcome, &flags));
-        *self.open() = None;
-        if let Err(error) = result {
-            fail(outcome, &error.written(outcome.written.clone()));
-        }
-    }
-
-    fn flags(&self, attempt: AttemptId, outcome: &mut Outcome, voice: &Voice) -> Result<Vec<String>, Error> {
-        let (Some(imei), Some(package)) = (imei(outcome), &outcome.package) else {
-            return Ok(Vec::new());
-        };
-        let flags = self.journal().flags(attempt, &imei, &package.sha256)?;
-        for flag in &flags {
-            voice.emit(EventKind::Warning { text: flag.clone() });
-            outcome.warnings.push(flag.clone());
-        }
-        Ok(flags)
-    }
-
-    /// Records the end of a slot whose own thread cannot: the attempt that is open, or one that never began.
-    pub fn lose(&self, slot: &str, outcome: &Outcome) {
-        let open = self.open().take();
-        let attempt = match open {
-            Some(attempt) => Ok(attempt),
-            None => self.begin(slot, 1, None, None),
-        };
-        let ended = attempt.and_then(|attempt| self.journal().end_attempt(attempt, outcome, &[]));
-        if let Err(error) = ended {
-            log::error!("slot `{slot}`: {error}");
-        }
-    }
-}
-
 impl SlotWork {
-    /// Everything that happens in this slot in one batch.
-    pub fn run(self) -> Outcome {
-        let (label, product, package) = match &self.job {
-            Ok((label, product, package)) => (label, product, package),
-            Err(_) => return self.refuse(),
+    /// Everything that happens to this module. `job` is what goes into it, or why nothing does.
+    pub fn run(self, job: Result<Goods, Error>) -> Outcome {
+        let package = job.as_ref().ok().map(|goods| Arc::clone(&goods.package));
+        let package = package.as_deref();
+        let mut outcome = match job {
+            Ok(goods) => match self.hook(When::Before, Some(&goods.package), None) {
+                Ok(()) => self.attempts(&goods),
+                Err(error) => self.leave_alone(package, error.hint("the module was not asked anything")),
+            },
+            Err(error) => self.leave_alone(None, error),
         };
-        let hooks = &self.config.hooks;
-        if let Some(command) = &hooks.before
-            && let Err(why) = hook::run(command, &self.document("before", None), self.config.limits.hook())
-        {
-            let error = Error::new(Kind::HookFailed, format!("hook `before`: {why}"))
-                .at(&*self.slot.name)
-                .hint("the module was not asked anything");
-            return self.without_module(Some(label), Some(package), Outcome::of_error(error));
+        if let Err(error) = self.hook(When::After, package, Some(&outcome)) {
+            outcome.fail(&error.written(outcome.written.clone()));
         }
-        self.voice.wake();
-        let mut outcome = self.attempts(label, product, package);
-        self.voice.wake();
-        if let Some(command) = &hooks.after
-            && let Err(why) = hook::run(
-                command,
-                &self.document("after", Some(&outcome)),
-                self.config.limits.hook(),
-            )
-        {
-            let error = Error::new(Kind::HookFailed, format!("hook `after`: {why}"));
-            let error = error.at(&*self.slot.name).written(outcome.written.clone());
-            fail(&mut outcome, &error);
-        }
+        self.record.close(&mut outcome);
         outcome
     }
 
-    fn refuse(self) -> Outcome {
-        let SlotWork {
-            job,
-            record,
-            voice,
-            slot,
-            ..
-        } = self;
-        let Err(error) = job else {
-            return Outcome::of_bug("a slot with a job was refused");
-        };
+    fn hook(&self, when: When, package: Option<&Package>, outcome: Option<&Outcome>) -> Result<(), Error> {
+        self.voice.wake();
+        let mut document = json!({
+            "slot": self.slot.name,
+            "unit": self.voice.unit(),
+            "ordering_code": self.label.as_ref().map(|label| label.ordering_code.to_string()),
+            "imei": self.label.as_ref().and_then(|label| label.imei.clone()),
+            "serial_number": self.label.as_ref().and_then(|label| label.serial_number.clone()),
+            "package_sha256": package.map(Package::sha256),
+        });
+        if let Some(outcome) = outcome {
+            document["pass"] = json!(outcome.exit_code == 0);
+            document["outcome"] = json!(outcome);
+        }
+        let ran = hook::run(&self.config, when, document).map_err(|error| error.at(&*self.slot.name));
+        self.voice.wake();
+        ran
+    }
+
+    /// The module is not asked anything; that stands in the record, too.
+    fn leave_alone(&self, package: Option<&Package>, error: Error) -> Outcome {
         let mut outcome = Outcome::of_error(error);
-        match record.begin(&slot.name, 1, None, None) {
-            Ok(attempt) => record.end(attempt, &mut outcome, &voice),
-            Err(error) => return Outcome::of_error(error),
-        }
-        outcome
-    }
-
-    fn without_module(
-        &self,
-        label: Option<&Label>,
-        package: Option<&Package>,
-        mut outcome: Outcome,
-    ) -> Outcome {
-        match self.record.begin(&self.slot.name, 1, label, package) {
+        match self
+            .record
+            .begin(&self.slot.name, 1, self.label.as_ref(), package)
+        {
             Ok(attempt) => self.record.end(attempt, &mut outcome, &self.voice),
             Err(error) => return Outcome::of_error(error),
         }
         outcome
     }
 
-    fn attempts(&self, label: &Label, product: &Product, package: &Arc<Package>) -> Outcome {
-        let request = self.request(label, product);
+    fn attempts(&self, goods: &Goods) -> Outcome {
+        let request = self.request(goods);
         let last = self.config.limits.retries + 1;
         let mut number = 1;
         let mut changed = None;
         loop {
-            let mut outcome = self.attempt(number, label, package, &request);
+            let mut outcome = self.attempt(number, goods, &request);
             let is_over = number >= last || self.stop.drain.is_set() || !may_go_well_again(&outcome);
             if is_over {
                 keep_in_mind(&mut outcome, changed);
@@ -200,8 +120,9 @@ impl SlotWork {
     }
 
     /// One attempt. It stands in the record before the module is asked anything.
-    fn attempt(&self, number: u32, label: &Label, package: &Arc<Package>, request: &Request) -> Outcome {
+    fn attempt(&self, number: u32, goods: &Goods, request: &Request) -> Outcome {
         self.voice.begin_attempt();
+        let (label, package) = (&goods.label, &goods.package);
         let attempt = match self
             .record
             .begin(&self.slot.name, number, Some(label), Some(package))
@@ -225,8 +146,8 @@ impl SlotWork {
             EventKind::Finished { .. } => {}
             kind => {
                 let recorded = match kind {
-                    EventKind::PhaseStarted { phase } => record.journal().phase(attempt, *phase),
-                    EventKind::Identified { identity } => record.journal().identified(attempt, identity),
+                    EventKind::PhaseStarted { phase } => record.phase(attempt, *phase),
+                    EventKind::Identified { identity } => record.identified(attempt, identity),
                     _ => Ok(()),
                 };
                 if let Err(error) = recorded {
@@ -239,20 +160,16 @@ impl SlotWork {
         })
     }
 
-    fn request(&self, label: &Label, product: &Product) -> Request {
-        Request {
-            port: self.slot.place.port().map(str::to_owned),
-            path: self.slot.place.path().cloned(),
-            baud: self.slot.baud,
-            label: Some(label.ordering_code.clone()),
-            built_for: product.built_for.clone(),
-            scan: Some(ScannedLabel {
-                imei: label.imei.clone(),
-                serial_number: label.serial_number.clone(),
-            }),
-            backup_dir: Some(self.config.state.join("backups")),
-            ..Request::new(&product.file)
-        }
+    fn request(&self, goods: &Goods) -> Request {
+        let Goods { label, product, .. } = goods;
+        let mut request = request(&self.slot, product);
+        request.label = Some(label.ordering_code.clone());
+        request.scan = Some(ScannedLabel {
+            imei: label.imei.clone(),
+            serial_number: label.serial_number.clone(),
+        });
+        request.backup_dir = Some(self.config.state.join("backups"));
+        request
     }
 
     /// A module that has just gone wrong restarts, or leaves and comes back.
@@ -274,24 +191,20 @@ impl SlotWork {
             std::thread::sleep(LOOK_EVERY);
         }
     }
+}
 
-    fn document(&self, when: &str, outcome: Option<&Outcome>) -> Value {
-        let label = self.job.as_ref().ok().map(|(label, ..)| label);
-        let package = self.job.as_ref().ok().map(|(.., package)| package.sha256());
-        json!({
-            "schema": crate::event::SCHEMA,
-            "hook": when,
-            "line": self.config.line,
-            "station": self.config.station,
-            "slot": self.slot.name,
-            "ordering_code": label.map(|label| label.ordering_code.to_string()),
-            "imei": label.and_then(|label| label.imei.clone()),
-            "serial_number": label.and_then(|label| label.serial_number.clone()),
-            "package_sha256": package,
-            "pass": outcome.map(|outcome| outcome.exit_code == 0),
-            "outcome": outcome,
-        })
-    }
+/// What a station asks for at a slot, whatever module is there: all else stays at its default, which protects the
+/// module.
+pub(super) fn request(slot: &Slot, product: &Product) -> Request {
+    let mut request = Request {
+        port: slot.place.port().map(str::to_owned),
+        path: slot.place.path().cloned(),
+        built_for: product.built_for.clone(),
+        production: product.production,
+        ..Request::new(&product.file)
+    };
+    slot.tuning.apply(&mut request);
+    request
 }
 
 /// A refusal stays one, and so does what is wrong with package, station or program.
@@ -315,17 +228,5 @@ fn keep_in_mind(outcome: &mut Outcome, changed: Option<Written>) {
         error
             .hints
             .push("an earlier attempt has changed the flash: flash the module again".into());
-    }
-}
-
-/// The first error stays; what came after it is added.
-fn fail(outcome: &mut Outcome, error: &Error) {
-    match &mut outcome.error {
-        Some(first) => first.details.push(error.to_string()),
-        None => {
-            outcome.error = Some(ErrorReport::of(error));
-            outcome.verdict = flash::Verdict::Failed;
-            outcome.exit_code = error.exit_code();
-        }
     }
 }

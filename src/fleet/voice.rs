@@ -1,5 +1,5 @@
-//! The events of one slot, over all its attempts: numbered without gaps, and `finished` is the last of them whatever
-//! happens to the slot's thread.
+//! The events of one slot: numbered without gaps over all its modules, and `finished` is the last of each module's
+//! whatever happens to the slot's thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,44 +12,78 @@ use crate::flash::Outcome;
 /// Receives the events of all slots, from many threads.
 pub type SharedSink = Arc<dyn Fn(&Event) + Send + Sync>;
 
-/// Speaks for one slot.
+/// Speaks for one slot, or for the station.
 #[derive(Clone)]
 pub struct Voice(Arc<Mutex<State>>);
 
 struct State {
     sink: SharedSink,
-    slot: String,
+    slot: Option<String>,
+    /// The modules that have been at work, and whether the last of them still is.
+    units: u64,
+    at_work: bool,
     began: Instant,
     seq: u64,
     last: Instant,
     phase: Option<Phase>,
     image: Option<(String, u64)>,
-    finished: bool,
 }
 
 impl Voice {
     /// The voice of `slot`.
     pub fn new(slot: &str, sink: SharedSink) -> Self {
+        Voice::of(Some(slot.to_owned()), sink)
+    }
+
+    /// The voice of the whole station.
+    pub fn of_station(sink: SharedSink) -> Self {
+        Voice::of(None, sink)
+    }
+
+    fn of(slot: Option<String>, sink: SharedSink) -> Self {
         Voice(Arc::new(Mutex::new(State {
             sink,
-            slot: slot.to_owned(),
+            slot,
+            units: 0,
+            at_work: false,
             began: Instant::now(),
             seq: 0,
             last: Instant::now(),
             phase: None,
             image: None,
-            finished: false,
         })))
     }
 
-    /// The slot's name.
-    pub fn slot(&self) -> String {
+    /// The slot's name; none for the station.
+    pub fn slot(&self) -> Option<String> {
         self.state().slot.clone()
     }
 
-    /// Tells of a fact; nothing is heard of a slot that has finished.
+    /// The next module's turn: what is emitted from here on is about it.
+    pub fn begin_unit(&self) {
+        let mut state = self.state();
+        state.units += 1;
+        state.at_work = true;
+        (state.phase, state.image) = (None, None);
+    }
+
+    /// The number of the module at work.
+    pub fn unit(&self) -> Option<u64> {
+        let state = self.state();
+        state.at_work.then_some(state.units)
+    }
+
+    /// Tells of a fact about the module at work; nothing is heard of one that has finished.
     pub fn emit(&self, kind: EventKind) {
-        self.state().emit(kind);
+        let mut state = self.state();
+        if state.at_work {
+            state.emit(kind);
+        }
+    }
+
+    /// Tells of a fact about the slot or its next module, whether a module is at work or not.
+    pub fn say(&self, kind: EventKind) {
+        self.state().send(None, kind);
     }
 
     /// A new attempt: nothing has been written in it.
@@ -58,13 +92,15 @@ impl Voice {
         (state.phase, state.image) = (None, None);
     }
 
-    /// The slot is done; only the first word of it counts.
+    /// The module is done; only the first word of it counts.
     pub fn finish(&self, outcome: &Outcome) {
         let mut state = self.state();
-        state.emit(EventKind::Finished {
-            outcome: Box::new(outcome.clone()),
-        });
-        state.finished = true;
+        if state.at_work {
+            state.emit(EventKind::Finished {
+                outcome: Box::new(outcome.clone()),
+            });
+            state.at_work = false;
+        }
     }
 
     /// The slot's turn has come: its silence counts from here.
@@ -72,7 +108,7 @@ impl Voice {
         self.state().last = Instant::now();
     }
 
-    /// Time since the last event.
+    /// Time since the last event of the module at work.
     pub fn quiet_for(&self) -> Duration {
         self.state().last.elapsed()
     }
@@ -100,20 +136,22 @@ impl Voice {
 
 impl State {
     fn emit(&mut self, kind: EventKind) {
-        if self.finished {
-            return;
-        }
         self.last = Instant::now();
         match &kind {
             EventKind::PhaseStarted { phase } => self.phase = Some(*phase),
             EventKind::Bytes { image, done, .. } => self.image = Some((image.clone(), *done)),
             _ => {}
         }
+        self.send(Some(self.units), kind);
+    }
+
+    fn send(&mut self, unit: Option<u64>, kind: EventKind) {
         let event = Event {
             schema: SCHEMA,
             seq: self.seq,
             t: self.began.elapsed().as_secs_f64(),
-            slot: Some(self.slot.clone()),
+            slot: self.slot.clone(),
+            unit,
             kind,
         };
         self.seq += 1;

@@ -160,7 +160,7 @@ impl Attached {
     }
 
     /// The module that `entry` is, if it is one. A device that only shares the id of one is none.
-    pub(super) fn from_usb(entry: UsbEntry) -> Option<Self> {
+    pub(crate) fn from_usb(entry: UsbEntry) -> Option<Self> {
         let id = usb_ids::lookup(entry.vid, entry.pid)?;
         if id.only_nameless && (entry.has_strings || entry.speed != Some(Speed::Full)) {
             return None;

@@ -26,6 +26,7 @@ pub use find::{Module, find};
 pub use follow::{Change, Follower, follow};
 pub use inhibit::Inhibited;
 pub use inventory::{Inventory, Listed, Other, inventory};
+pub(crate) use settling::Settling;
 #[cfg(target_os = "linux")]
 pub(crate) use sysfs::device as sysfs_device;
 pub use topology::TopologyPath;

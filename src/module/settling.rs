@@ -10,7 +10,7 @@ use crate::link::{Settings, Transport};
 
 /// Looks at one socket again and again.
 #[derive(Debug)]
-pub(super) struct Settling {
+pub(crate) struct Settling {
     transport: Transport,
     patience: Duration,
     /// What was seen last, and since when without a break.

@@ -1,7 +1,7 @@
 //! A station of a production line: many modules on one bus, written at once, and the record of it.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use qpyflash_virtual::{
     AsrModule, AtOptions, Effect, EigencommModule, EigencommPackage, Fault, LinkModel, Point, UnisocModule,
@@ -15,7 +15,7 @@ use crate::harness::Ended;
 use crate::{eigencomm, unisoc};
 
 /// A station with these slots: name, path, ordering code; and these packages: ordering code, file.
-fn station(bench: &Bench, limits: &str, slots: &[(&str, &str, &str)], packages: &[(&str, &str)]) {
+pub fn station(bench: &Bench, limits: &str, slots: &[(&str, &str, &str)], packages: &[(&str, &str)]) {
     let mut text = format!("line = \"L1\"\nstation = \"S1\"\nstate = \"state\"\n[limits]\n{limits}\n");
     for (code, file) in packages {
         let sha256 = sha256(&std::fs::read(bench.path().join(file)).unwrap());
@@ -38,11 +38,11 @@ fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn imei(number: usize) -> String {
+pub fn imei(number: usize) -> String {
     format!("8663270400{number:05}")
 }
 
-fn asr(path: &str, number: usize) -> qpyflash_virtual::AsrModuleBuilder {
+pub fn asr(path: &str, number: usize) -> qpyflash_virtual::AsrModuleBuilder {
     AsrModule::builder(OLD)
         .topology(path)
         .identity(|identity| identity.imei = imei(number))
@@ -50,13 +50,13 @@ fn asr(path: &str, number: usize) -> qpyflash_virtual::AsrModuleBuilder {
 
 /// The outcome of a slot, from `--json`.
 #[track_caller]
-fn slot<'a>(ended: &'a Value, name: &str) -> &'a Value {
+pub fn slot<'a>(ended: &'a Value, name: &str) -> &'a Value {
     let slots = ended["slots"].as_array().unwrap();
     &slots.iter().find(|one| one["slot"] == name).unwrap()["outcome"]
 }
 
 #[track_caller]
-fn expect(ended: &Value, name: &str, code: i32, error: &str, written: &str) {
+pub fn expect(ended: &Value, name: &str, code: i32, error: &str, written: &str) {
     let outcome = slot(ended, name);
     let found = (
         &outcome["exit_code"],
@@ -72,7 +72,7 @@ fn expect(ended: &Value, name: &str, code: i32, error: &str, written: &str) {
 }
 
 #[track_caller]
-fn report(bench: &Bench, options: &str) -> Value {
+pub fn report(bench: &Bench, options: &str) -> Value {
     let ended = bench.say(&format!("fixture report --json {options}")).end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     ended.json()
@@ -229,8 +229,12 @@ fn what_goes_wrong_in_one_slot_stays_there() {
         expect(&outcome, name, 0, "", "complete");
     }
     expect(&outcome, "vanishing", 10, "module.missing", "partial");
-    assert_ne!(slot(&outcome, "talking")["exit_code"], 0, "{outcome:#}");
-    assert_eq!(ended.code, outcome["exit_code"].as_i64().map(|code| code as i32));
+    expect(&outcome, "talking", 4, "module.garbage", "nothing");
+    assert_eq!(ended.code, Some(10), "{outcome:#}");
+    let marked = |end: &&Value| end["outcome"]["exit_code"] != 0;
+    let marked = outcome["slots"].as_array().unwrap().iter().filter(marked);
+    let marked: Vec<&str> = marked.map(|end| end["slot"].as_str().unwrap()).collect();
+    assert_eq!(marked, ["silent", "vanishing", "wrong", "talking", "empty"]);
     good.iter()
         .chain([&dying])
         .for_each(|module| assert_holds(module, firmware()));
@@ -241,8 +245,8 @@ fn what_goes_wrong_in_one_slot_stays_there() {
         let all = all["attempts"].as_array().unwrap();
         all.iter().filter(|one| one["slot"] == name).count()
     };
-    let counts = ["silent", "vanishing", "wrong", "dying", "good1"].map(attempts);
-    assert_eq!(counts, [3, 3, 1, 3, 1], "{all:#}");
+    let counts = ["silent", "vanishing", "wrong", "talking", "dying", "good1"].map(attempts);
+    assert_eq!(counts, [3, 3, 1, 3, 3, 1], "{all:#}");
 }
 
 #[test]
@@ -332,7 +336,22 @@ fn labels_from_stdin_decide_and_contradictions_are_left_alone() {
     assert_eq!(output.status.code(), Some(6));
     assert_holds(&modules[0], firmware());
     untouched.iter().for_each(Untouched::assert);
-    assert_eq!(report(&bench, "")["attempts"].as_array().unwrap().len(), 4);
+    let all = report(&bench, "");
+    let label = |name: &str| {
+        let all = all["attempts"].as_array().unwrap();
+        let mut of_slot = all.iter().filter(|one| one["slot"] == name);
+        let one = of_slot.next().unwrap();
+        assert!(of_slot.next().is_none(), "{all:#?}");
+        (one["label_ordering_code"].as_str(), one["label_imei"].as_str())
+    };
+    let number = [b'1', b'9'].map(number);
+    let expected = [
+        (Some("EC600NCNLA-N06-SNNSA"), Some(&*number[0])),
+        (Some("EC600NCNLA"), Some(&*number[1])),
+        (Some("EC600NCNLF"), None),
+        (None, None),
+    ];
+    assert_eq!(["A", "B", "C", "D"].map(label), expected);
 }
 
 #[test]
@@ -386,36 +405,36 @@ fn ctrl_c_starts_nothing_more_and_lets_what_runs_end() {
 }
 
 #[test]
-fn hooks_get_the_slot_and_a_failing_one_keeps_the_module_untouched() {
+fn a_check_names_the_wrong_module_and_the_missing_one() {
     let bench = Bench::new();
     let code = "EC600NCNLA";
-    let module = bench.attach(asr("1-1", 1));
-    let untouched = Untouched::now(&module);
-    station(&bench, "", &[("A", "1-1", code)], &[(code, "fw.zip")]);
-    let text = std::fs::read_to_string(bench.path().join("fixture.toml")).unwrap();
-    bench.file("fixture.toml", format!("{text}[hooks]\nbefore = [\"false\"]\n"));
-    let outcome = bench.say("fixture run --json").end().json();
-    expect(&outcome, "A", 4, "hook.failed", "nothing");
-    untouched.assert();
-    let hooks =
-        "[hooks]\nbefore = [\"sh\", \"-c\", \"cat > before\"]\nafter = [\"sh\", \"-c\", \"cat > after\"]\n";
-    bench.file("fixture.toml", format!("{text}{hooks}"));
-    let began = Instant::now();
-    for flags in [0, 1] {
-        let outcome = bench.say("fixture run --json").end().json();
-        expect(&outcome, "A", 0, "", "complete");
-        let seen = slot(&outcome, "A")["warnings"].to_string();
-        assert_eq!(seen.matches("was flashed before").count(), flags, "{seen}");
-    }
-    assert!(began.elapsed() < Duration::from_secs(60));
-    let document = |name: &str| -> Value {
-        serde_json::from_slice(&std::fs::read(bench.path().join(name)).unwrap()).unwrap()
-    };
-    assert_eq!(
-        (&document("before")["slot"], &document("before")["pass"]),
-        (&"A".into(), &Value::Null)
+    let good = bench.attach(asr("1-1", 1));
+    let wrong = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-2"));
+    let other = bench.attach(AsrModule::builder("EC600NCNLFR01A01M16").topology("1-4"));
+    let untouched = [&good, &wrong, &other].map(Untouched::now);
+    let slots = [
+        ("good", "1-1", code),
+        ("wrong", "1-2", code),
+        ("missing", "1-3", code),
+        ("unknown", "1-4", ""),
+    ];
+    station(&bench, "", &slots, &[(code, "fw.zip")]);
+    let ended = bench.say("fixture check --json").end();
+    let outcome = ended.json();
+    expect(&outcome, "good", 0, "", "nothing");
+    expect(&outcome, "wrong", 6, "refused.contradiction", "nothing");
+    expect(&outcome, "missing", 4, "module.missing", "nothing");
+    expect(&outcome, "unknown", 7, "unknown.package", "nothing");
+    assert_eq!(ended.code, Some(6), "{outcome:#}");
+    let ended = bench.say("fixture check --slot good --slot missing").end();
+    assert_eq!(ended.code, Some(4), "{ended:#?}");
+    assert!(
+        ended.stdout.starts_with(
+            "good       ready, EC600NCNLA\nmissing    module.missing: no module is attached at `1-3`"
+        ),
+        "{ended:#?}"
     );
-    assert_eq!(document("after")["outcome"]["verdict"], "confirmed");
+    untouched.iter().for_each(Untouched::assert);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -91,12 +91,18 @@ impl Run {
         self.scale("0.1")
     }
 
-    pub fn start(mut self) -> Running {
+    pub fn start(self) -> Running {
+        self.start_with(Stdio::null())
+    }
+
+    /// Starts it so that it can be told something.
+    pub fn start_listening(self) -> Running {
+        self.start_with(Stdio::piped())
+    }
+
+    fn start_with(mut self, stdin: Stdio) -> Running {
         let began = Instant::now();
-        self.0
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        self.0.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.0.spawn().expect("the binary starts");
         let (stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (sender, lines) = channel();
@@ -117,6 +123,7 @@ impl Run {
             stdout: Vec::new(),
             stderr: Some(stderr),
             began,
+            deadline: DEADLINE,
         }
     }
 
@@ -132,12 +139,18 @@ pub struct Running {
     stdout: Vec<String>,
     stderr: Option<JoinHandle<String>>,
     began: Instant,
+    deadline: Duration,
 }
 
 impl Running {
+    /// For a run that lasts longer because of what it is given.
+    pub fn allow(&mut self, deadline: Duration) {
+        self.deadline = deadline;
+    }
+
     /// The next line of stdout; none when it is closed.
     fn line(&mut self) -> Option<&str> {
-        let left = DEADLINE.saturating_sub(self.began.elapsed());
+        let left = self.deadline.saturating_sub(self.began.elapsed());
         match self.lines.recv_timeout(left) {
             Ok(line) => {
                 self.stdout.push(line);
@@ -148,7 +161,11 @@ impl Running {
                 let said = self.stdout.join("\n");
                 self.kill();
                 let stderr = self.stderr.take().map(|reader| reader.join().unwrap());
-                panic!("still running after {DEADLINE:?}\n{said}\n{}", stderr.unwrap())
+                panic!(
+                    "still running after {:?}\n{said}\n{}",
+                    self.deadline,
+                    stderr.unwrap()
+                )
             }
         }
     }
@@ -161,6 +178,24 @@ impl Running {
             }
         }
         panic!("ended without the event\n{}", self.stdout.join("\n"));
+    }
+
+    /// Waits until that many such events have come since the start.
+    pub fn wait_for_nth(&mut self, nth: usize, wanted: impl Fn(&Value) -> bool) {
+        let is_wanted = |line: &str| wanted(&serde_json::from_str(line).expect("each line is an event"));
+        let mut seen = self.stdout.iter().filter(|line| is_wanted(line)).count();
+        while seen < nth {
+            match self.line().map(&is_wanted) {
+                Some(is_one) => seen += usize::from(is_one),
+                None => panic!("ended after {seen} of {nth} events\n{}", self.stdout.join("\n")),
+            }
+        }
+    }
+
+    /// Says a line on its stdin.
+    pub fn tell(&mut self, line: &str) {
+        let stdin = self.child.as_mut().unwrap().stdin.as_mut().unwrap();
+        writeln!(stdin, "{line}").unwrap();
     }
 
     /// Waits for a line of what is meant for people.

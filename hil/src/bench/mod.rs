@@ -8,6 +8,7 @@
 //! | `greeting` | from the loader's first answer to our first command | ≤ 50 ms |
 //! | `unisoc` | frames and answers, over computed lines and in real time | see `unisoc/` |
 //! | `memory` | the most that the real program ever holds | ≤ 40 MB + the expanded package |
+//! | `fixture` | a station with 1 to 32 modules | see `fixture.rs` |
 //!
 //! Figures without a bound are there to be read. "Firmware" are the images of the generated package: 0.7 % of their
 //! bytes are stuffed, of the real SDK's `flasher.img` 0.8 %.
@@ -15,11 +16,13 @@
 mod codec;
 mod eigencomm;
 mod figure;
+mod fixture;
 mod floor;
 mod greeting;
 mod host;
 mod line;
 mod memory;
+mod program;
 mod rig;
 mod simulated;
 mod terminal;
@@ -57,12 +60,13 @@ enum Group {
     Unisoc,
     Eigencomm,
     Memory,
+    Fixture,
 }
 
 /// A measurement of one group; the flag asks for less of it.
 type Bench = fn(bool) -> Outcome<Vec<Figure>>;
 
-const BENCHES: [(Group, Bench); 7] = [
+const BENCHES: [(Group, Bench); 8] = [
     (Group::Codec, codec::measure),
     (Group::Host, host::measure),
     (Group::Line, line::measure),
@@ -70,6 +74,7 @@ const BENCHES: [(Group, Bench); 7] = [
     (Group::Unisoc, unisoc::measure),
     (Group::Eigencomm, eigencomm::measure),
     (Group::Memory, memory::measure),
+    (Group::Fixture, fixture::measure),
 ];
 
 /// Measures and prints.

@@ -20,7 +20,7 @@ const PACKAGE_NAME: &str = "QPY_OCPU_V0006_EC600N_CNLA_FW";
 /// Images are never cut to less: a package stays one of many small images.
 const NEVER_LESS: usize = 4096;
 /// How fast the module programs its flash, in bytes per second: faster than any line, and beside it.
-const PROGRAMMING_SPEED: u64 = 1_000_000_000;
+pub const PROGRAMMING_SPEED: u64 = 1_000_000_000;
 
 /// A package as a file.
 pub struct Package {
@@ -47,6 +47,13 @@ impl Package {
     pub fn oversized(larger: usize) -> Outcome<Self> {
         let contents = with_images_changed(generate(), |bytes| *bytes = noise(bytes.len() * larger));
         Package::of(contents.with_entries(|entries| entries.retain(|entry| entry["command"] != "partition")))
+    }
+
+    /// Bytes of all that is read of it. Its script is the same package once more, and is not read.
+    pub fn expanded(&self) -> usize {
+        let members = self.contents.members();
+        let read = members.iter().filter(|(name, _)| name != "firmware.bin");
+        read.map(|(_, bytes)| bytes.len()).sum()
     }
 
     fn of(contents: AsrPackage) -> Outcome<Self> {
