@@ -14,17 +14,6 @@ use super::{Settings, Transport};
 use crate::{Cause, Failure, Phase, Progress, Wire, WireError, Written};
 pub use options::{After, Keeper, Options, Pacing, Proof, Report};
 
-/// The phases of a session, in order.
-const ORDER: [Phase; 7] = [
-    Phase::Sync,
-    Phase::LoadHelper,
-    Phase::CheckChip,
-    Phase::Erase,
-    Phase::Write,
-    Phase::Verify,
-    Phase::Reset,
-];
-
 /// Writes a package to the module at the other end of `wire`, which must be in download mode: in its boot ROM, or
 /// with the plan's own agent running.
 ///
@@ -232,8 +221,7 @@ impl Session<'_, '_> {
     /// Phases only go forward.
     fn enter(&mut self, phase: Phase, doing: &str) {
         self.doing = doing.to_owned();
-        let place = |phase| ORDER.iter().position(|&other| other == phase);
-        if place(phase) > place(self.phase) {
+        if phase > self.phase {
             self.phase = phase;
             self.link.report(Progress::Phase(phase));
         }
