@@ -7,6 +7,7 @@
 //! restarted by itself, makes the module whole.
 
 mod asr;
+mod asr_grids;
 mod clocked;
 mod eigencomm;
 mod grid;

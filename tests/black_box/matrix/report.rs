@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::grid::{CAUSES, Grid, Runs, STATES, SUCCESSES, Way};
-use super::{asr, eigencomm, unisoc};
+use super::{asr_grids, eigencomm, unisoc};
 
 const HEAD: &str = "# What a fault does to a write
 
@@ -76,7 +76,7 @@ fn recovery(state: char) -> &'static str {
 
 fn page() -> String {
     let mut page = HEAD.to_owned();
-    let ways = [&asr::WAYS[..], &unisoc::WAYS, &[eigencomm::WAY]].concat();
+    let ways = [&asr_grids::WAYS[..], &unisoc::WAYS, &[eigencomm::WAY]].concat();
     legend(&mut page);
     totals(&mut page, &ways);
     for way in ways {
@@ -108,7 +108,11 @@ fn legend(page: &mut String) {
             "module.not-confirmed" => "11",
             _ => "4 or 10",
         };
-        let _ = writeln!(page, "| `{name}…` | {exit} | `{code}` | … {message} … |");
+        let _ = writeln!(
+            page,
+            "| `{name}…` | {exit} | `{code}` | says “{}” |",
+            message.trim_end_matches(['`', ' '])
+        );
     }
     page.push_str("\n| Last letter | Exit code | Written | Hint begins or contains | Recovery |\n|---|---|---|---|---|\n");
     for (letter, written, hint) in STATES {
