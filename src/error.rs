@@ -51,8 +51,10 @@ pub enum Kind {
     LinkDenied,
     /// Another program holds the port.
     LinkBusy,
-    /// The operating system failed on the port.
+    /// The operating system, or the server on the network, failed on the port.
     LinkFailed,
+    /// What serves the port on the network cannot serve a module.
+    LinkUnsupported,
     /// Download mode was not reached.
     DownloadModeNotReached,
     /// The module left the bus while it was being written.
@@ -75,6 +77,8 @@ pub enum Kind {
     HookFailed,
     /// The record of a production line cannot be kept.
     JournalFailed,
+    /// Messages of a production line wait for a destination.
+    Undelivered,
     /// A bug in qpyflash.
     Internal,
 }
@@ -105,6 +109,7 @@ impl Kind {
         Kind::LinkDenied,
         Kind::LinkBusy,
         Kind::LinkFailed,
+        Kind::LinkUnsupported,
         Kind::DownloadModeNotReached,
         Kind::ModuleGone,
         Kind::ModuleRefused,
@@ -116,6 +121,7 @@ impl Kind {
         Kind::SlotHung,
         Kind::HookFailed,
         Kind::JournalFailed,
+        Kind::Undelivered,
         Kind::Internal,
     ];
 
@@ -145,6 +151,7 @@ impl Kind {
             Kind::LinkDenied => "link.denied",
             Kind::LinkBusy => "link.busy",
             Kind::LinkFailed => "link.failed",
+            Kind::LinkUnsupported => "link.unsupported",
             Kind::DownloadModeNotReached => "module.download-mode",
             Kind::ModuleGone => "module.gone",
             Kind::ModuleRefused => "module.nak",
@@ -156,6 +163,7 @@ impl Kind {
             Kind::SlotHung => "slot.hung",
             Kind::HookFailed => "hook.failed",
             Kind::JournalFailed => "journal.failed",
+            Kind::Undelivered => "publish.undelivered",
             Kind::Internal => "internal",
         }
     }
@@ -260,9 +268,11 @@ impl Error {
             Kind::Interrupted if untouched => 130,
             Kind::Interrupted => 12,
             Kind::HookFailed if self.written == Written::Complete => 11,
+            Kind::Undelivered => 4,
             Kind::ModuleMissing
             | Kind::ModuleSilent
             | Kind::LinkFailed
+            | Kind::LinkUnsupported
             | Kind::ModuleGone
             | Kind::ModuleRefused
             | Kind::ModuleUnsupported

@@ -30,7 +30,7 @@
 //! | [`gate`] | package and identity become a permit to write, or a refusal |
 //! | [`choose`] | which of many packages a module may take |
 //! | [`module`] | which modules are attached, and where; following them through download mode |
-//! | [`link`] | serial ports and raw USB as byte pipes |
+//! | [`link`] | serial ports, on this host and on the network, and raw USB as byte pipes |
 //! | [`doctor`] | what keeps this host from working with modules, and what to do about it |
 //! | [`flash`] | the run: from the file to the restarted module |
 //! | [`fleet`] | runs under a conductor that hears Ctrl-C; stations of a production line, and their record |

@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use qpyflash_virtual::{
     AsrModule, AsrModuleBuilder, AtOptions, EigencommModule, EigencommModuleBuilder, Fault, LinkModel, Mode,
-    Platform, ReplOptions, RunShape, UnisocChip, UnisocModule, UnisocModuleBuilder, Variant, VirtualBus,
-    VirtualModule, VirtualModuleBuilder, WayIn,
+    Platform, ReplOptions, RunShape, Socket, UartAdapter, UnisocChip, UnisocModule, UnisocModuleBuilder,
+    Variant, VirtualBus, VirtualModule, VirtualModuleBuilder, WayIn,
 };
 
 /// How soon Ctrl-C is noticed.
@@ -56,7 +56,7 @@ pub struct Arguments {
     /// The boot pin is held, for good
     #[arg(long)]
     boot_pin: bool,
-    /// Is attached by a UART adapter instead of its own USB; Eigencomm only
+    /// Is attached by a UART adapter instead of its own USB: one port beside the bus, which stays in both modes
     #[arg(long)]
     uart: bool,
     /// Has CDC-ACM ports in run mode, as the firmware of 2021; Eigencomm only
@@ -87,8 +87,9 @@ pub struct Arguments {
     fault: Vec<Fault>,
 }
 
+/// What kinds of modules there are.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
+pub enum Kind {
     Asr,
     Unisoc8910,
     Unisoc8850,
@@ -132,11 +133,28 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let interrupted = watch_for_interrupt()?;
     let (variable, path) = bus.environment();
     println!("export {variable}={}", path.display());
+    match arguments.uart {
+        true => plug_in(arguments, &UartAdapter::new()?, &interrupted),
+        false => plug_in(arguments, &bus, &interrupted),
+    }
+}
+
+fn plug_in(
+    arguments: &Arguments,
+    socket: &(impl Socket + Clone + 'static),
+    interrupted: &AtomicBool,
+) -> Result<(), Box<dyn Error>> {
     match arguments.platform {
-        Kind::Asr => hold(&arguments.asr().attach(&bus)?, &interrupted),
-        Kind::Unisoc8910 => hold(&arguments.unisoc(UnisocChip::Uis8910).attach(&bus)?, &interrupted),
-        Kind::Unisoc8850 => hold(&arguments.unisoc(UnisocChip::Uis8850).attach(&bus)?, &interrupted),
-        Kind::Eigencomm => hold(&arguments.eigencomm().attach(&bus)?, &interrupted),
+        Kind::Asr => hold(&arguments.asr().attach(socket)?, interrupted),
+        Kind::Unisoc8910 => hold(
+            &arguments.unisoc(UnisocChip::Uis8910).attach(socket)?,
+            interrupted,
+        ),
+        Kind::Unisoc8850 => hold(
+            &arguments.unisoc(UnisocChip::Uis8850).attach(socket)?,
+            interrupted,
+        ),
+        Kind::Eigencomm => hold(&arguments.eigencomm().attach(socket)?, interrupted),
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{attach, bench, rig};
+use crate::{attach, bench, package, rig};
 
 /// Benches, scenarios and hand-held virtual modules for those who work on qpyflash
 #[derive(Debug, Parser)]
@@ -18,6 +18,8 @@ pub struct Cli {
 enum Command {
     /// Attach a virtual module to a virtual bus and keep it there until Ctrl-C
     Attach(attach::Arguments),
+    /// Make a small package that a virtual module can be written with
+    Package(package::Arguments),
     /// Measure speed and memory of the host program against their bounds
     Bench(bench::Arguments),
     /// Write virtual modules through the real USB drivers of a kernel in QEMU
@@ -29,6 +31,7 @@ impl Cli {
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         match self.command {
             Command::Attach(arguments) => attach::run(&arguments),
+            Command::Package(arguments) => package::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
             Command::Rig(arguments) => rig::run(&arguments),
         }

@@ -7,6 +7,7 @@ use clap::Parser;
 mod attach;
 mod bench;
 mod cli;
+mod package;
 mod rig;
 
 fn main() -> ExitCode {

@@ -125,7 +125,7 @@ fn scale(text: &str) -> Result<f64, String> {
 /// Which module.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Target {
-    /// Port of the module: `/dev/ttyUSB0`, `COM10`, `usb:1-4.2`
+    /// Port of the module: `/dev/ttyUSB0`, `COM10`, `usb:1-4.2`, `rfc2217://host:port`
     #[arg(short, long, env = "QPYFLASH_PORT")]
     pub port: Option<String>,
     /// USB topology path of the module: `1-4.2`

@@ -95,6 +95,12 @@ impl Printer {
         }
     }
 
+    /// What is wrong and does not end the command.
+    pub fn warn(&self, text: &str) {
+        let word = self.paint("1;33", "warning:");
+        let _ = writeln!(std::io::stderr().lock(), "{word} {text}");
+    }
+
     /// A question to the person at the terminal.
     pub fn ask(&self, text: &str) {
         let mut err = std::io::stderr().lock();

@@ -128,7 +128,7 @@ pub(super) fn run(
     context: &mut Context<'_>,
 ) -> Result<Achieved, Box<Failure>> {
     let options = Options {
-        transport: transport(context.carrier == Carrier::Uart),
+        transport: transport(matches!(context.carrier, Carrier::Uart | Carrier::Network)),
         ..options(context.request)
     };
     if context.job == Job::ReadRf {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use qpyflash_protocols::{Phase, Platform};
+use qpyflash_protocols::{Phase, Platform, Wire, WireError};
 
 use super::at_port;
 use super::prepare::own;
@@ -17,7 +17,7 @@ use crate::module::usb_ids::{Role, by_hand};
 use crate::module::{Attached, Deadlines, Module, Watch, await_download_mode};
 
 /// How long a port that belongs to no known module is watched for disappearing after the download command. A
-/// module behind a UART adapter never makes its port disappear. Source: specs/asr-aboot.md §1.2 [?].
+/// module behind a UART adapter, on this host or on that of a server, never makes its port disappear. Source: specs/asr-aboot.md §1.2 [?].
 const UART_DECIDES_AFTER: Duration = Duration::from_secs(2);
 
 /// How a module is to be sent into download mode.
@@ -121,6 +121,8 @@ fn obey(
     let pipe = open_patiently(&at_port, order.baud, OPEN_PATIENCE, &order.settings.cancel)?;
     let mut line = Line::new(pipe, events, order.settings);
     let ordered = at::enter_download_mode(&mut line, command);
+    let is_remote = matches!(at_port, Address::Remote(_));
+    let is_served = is_remote && ordered.is_ok() && is_still_served(&mut line);
     drop(line);
     ordered.map_err(|error| match Error::from(error) {
         error if error.kind == Kind::Interrupted => error,
@@ -140,10 +142,11 @@ fn obey(
             )
         }
     })?;
-    if let (None, Address::Tty(node)) = (&module.attached, &at_port)
-        && stays(node, order.settings)
-    {
-        return Ok(at_port);
+    match (&module.attached, &at_port) {
+        (None, Address::Tty(node)) if stays(node, order.settings) => return Ok(at_port),
+        (None, Address::Remote(_)) if is_served => return Ok(at_port),
+        (None, Address::Remote(_)) => return Err(out_of_reach(module)),
+        _ => {}
     }
     let found = await_download_mode(
         watch,
@@ -171,6 +174,33 @@ fn boot_key(error: Error, platform: Option<Platform>) -> Error {
         "run again with `--wait --oc OC`, then {}",
         by_hand(platform)
     ))
+}
+
+/// Does the server of a port keep the connection after the command? Then the port is a UART, and the boot ROM speaks
+/// on it.
+fn is_still_served(line: &mut Line<'_>) -> bool {
+    let until = line.now() + UART_DECIDES_AFTER;
+    let mut last_words = [0; 256];
+    while line.now() < until {
+        match line.receive(&mut last_words, until.saturating_sub(line.now())) {
+            Err(WireError::Gone) => return false,
+            Err(_) => return true,
+            Ok(_) => {}
+        }
+    }
+    true
+}
+
+/// A module on the USB of another host comes back there as another port, which nobody can see from here.
+fn out_of_reach(module: &Module) -> Error {
+    let text = format!(
+        "the module on {} has left its port for download mode: on the server it hangs on USB, and is now another port",
+        module.place()
+    );
+    Error::new(Kind::ModuleGone, text)
+        .at(module.place())
+        .hint("run qpyflash on the server: only there a module on USB can be followed into download mode")
+        .hint("or export its download port, too, and name that: `--before none --oc OC --no-verify`")
 }
 
 /// Does a port that is not on the bus outlive the command? Then it is a UART, and the boot ROM speaks on it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use qpyflash_protocols::{Cause, Failure, Platform, WireError, Written};
 
-use super::Job;
+use super::{Carrier, Job};
 use crate::error::{Error, Kind};
 use crate::gate::WritePermit;
 
@@ -28,12 +28,20 @@ pub(super) struct Story<'a> {
     /// Backups that this run has made.
     pub backups: &'a [PathBuf],
     pub place: &'a str,
+    pub carrier: Carrier,
 }
 
 impl Story<'_> {
     /// What was attempted, what came back, what was written, what to do next.
     pub(super) fn explain(&self, failure: Failure) -> Error {
-        let mut error = Error::new(kind(&failure), failure.to_string())
+        let message = match (&failure.cause, self.carrier) {
+            (Cause::Wire(WireError::Gone), Carrier::Network) => format!(
+                "{}: the connection is lost, or the server's port behind it",
+                failure.doing
+            ),
+            _ => failure.to_string(),
+        };
+        let mut error = Error::new(kind(&failure), message)
             .in_phase(failure.phase)
             .at(self.place)
             .written(failure.written.clone());

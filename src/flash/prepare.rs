@@ -233,7 +233,11 @@ fn find(request: &Request, settings: &Settings, events: &mut Events) -> Result<M
 
 /// Takes the one-owner lock on the module's place.
 pub(super) fn own(module: &Module) -> Result<Owner, Error> {
-    Ok(Owner::take(&virtual_bus_name(), &slot(module))?)
+    let bus = match module.port {
+        Address::Remote(_) => "network".into(),
+        Address::Tty(_) | Address::Usb(_) => virtual_bus_name(),
+    };
+    Ok(Owner::take(&bus, &slot(module))?)
 }
 
 pub(super) fn slot(module: &Module) -> String {

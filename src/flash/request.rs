@@ -84,7 +84,7 @@ pub fn parse_pacing(text: &str) -> Result<(usize, Duration), String> {
 pub struct Request {
     /// The firmware, in any published layout.
     pub file: PathBuf,
-    /// `/dev/ttyUSB0`, `COM10`, `usb:1-4.2`.
+    /// `/dev/ttyUSB0`, `COM10`, `usb:1-4.2`, `rfc2217://host:port`.
     pub port: Option<String>,
     /// The topology path.
     pub path: Option<TopologyPath>,

@@ -75,6 +75,7 @@ pub(super) fn run(
             permit: &permit,
             backups: &outcome.backups,
             place: &module.place(),
+            carrier,
         };
         story.explain(*failure)
     })?;

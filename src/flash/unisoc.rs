@@ -47,7 +47,7 @@ pub(super) fn run(
 ) -> Result<Achieved, Box<Failure>> {
     let options = Options {
         transport: match context.carrier {
-            Carrier::Uart => Transport::Uart,
+            Carrier::Uart | Carrier::Network => Transport::Uart,
             Carrier::Tty => Transport::Tty,
             Carrier::Usb => Transport::RawUsb,
         },

@@ -64,9 +64,11 @@ use toml::Spanned;
 
 use super::desk::Scanner;
 use super::label::is_separator;
+use super::outbox::settings::{self, Publish};
 use super::tuning::{FlashBaud, Pacing, Tuning};
 use crate::error::{Error, Kind};
 use crate::identity::OrderingCode;
+use crate::link::RemoteAddress;
 use crate::module::TopologyPath;
 
 pub use super::limits::Limits;
@@ -90,6 +92,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// The scanner of the labels.
     pub scanner: Option<Scanner>,
+    /// Where the outcome of each attempt is sent.
+    pub publish: Publish,
     /// Firmware per product.
     pub products: Vec<Product>,
     /// The slots, in the order of the file.
@@ -143,7 +147,7 @@ pub struct Slot {
 pub enum Place {
     /// A socket of the USB tree.
     Path(TopologyPath),
-    /// A port: a UART adapter.
+    /// A port: a UART adapter, on this host or on the network.
     Port(String),
 }
 
@@ -175,6 +179,7 @@ struct Text {
     limits: Option<Spanned<Limits>>,
     #[serde(default)]
     hooks: Option<Spanned<Hooks>>,
+    publish: Option<settings::Text>,
     #[serde(default)]
     link: Tuning,
     scanner: Option<Scanner>,
@@ -238,6 +243,8 @@ impl Config {
             state,
             limits: page.limits(parsed.limits)?,
             hooks: page.hooks(parsed.hooks)?,
+            publish: Publish::read(parsed.publish, folder, &line, &station)
+                .map_err(|(span, why)| page.error(Some(span), &why))?,
             products: page.products(parsed.product, folder)?,
             slots: page.slots(parsed.slot, &parsed.link)?,
             scanner: parsed.scanner.map(|scanner| Scanner {
@@ -354,6 +361,16 @@ impl Page<'_> {
         Ok(products)
     }
 
+    /// A port on the network may be written in several ways: one of them tells whether two are the same.
+    fn port(&self, port: Spanned<String>) -> Result<Place, Error> {
+        let (span, port) = (port.span(), port.into_inner());
+        match RemoteAddress::in_name(&port) {
+            Ok(Some(address)) => Ok(Place::Port(address.to_string())),
+            Ok(None) => Ok(Place::Port(port)),
+            Err(why) => Err(self.error(Some(span), &why.to_string())),
+        }
+    }
+
     fn slots(&self, texts: Vec<SlotText>, link: &Tuning) -> Result<Vec<Slot>, Error> {
         let mut slots: Vec<Slot> = Vec::new();
         for text in texts {
@@ -364,7 +381,7 @@ impl Page<'_> {
             }
             let (where_, place) = match (text.path, text.port) {
                 (Some(path), None) => (path.span(), Place::Path(path.into_inner())),
-                (None, Some(port)) => (port.span(), Place::Port(port.into_inner())),
+                (None, Some(port)) => (port.span(), self.port(port)?),
                 _ => return Err(self.error(Some(span), "a slot needs either `path` or `port`")),
             };
             if slots.iter().any(|other| other.place == place) {

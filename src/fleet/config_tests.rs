@@ -41,6 +41,21 @@ fn reads_a_station() {
 }
 
 #[test]
+fn a_port_on_the_network_has_one_name() {
+    let remote = GOOD.replace("/dev/ttyUSB0", "rfc2217://Rack-7");
+    assert_eq!(
+        parse(&remote).unwrap().slots[1].place.port(),
+        Some("rfc2217://rack-7:2217")
+    );
+    let twice = format!("{remote}[[slot]]\nname = \"A3\"\nport = \"rfc2217://rack-7:2217\"\n");
+    let message = parse(&twice).unwrap_err();
+    assert!(
+        message.ends_with("`port`: another slot has this place"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_slot_is_talked_to_as_the_station_says_unless_it_says_so_itself() {
     let link = "[link]\nbaud = 9600\nframe = 2048\npacing = \"64B/1ms\"\n[limits]";
     let text = GOOD.replace("[limits]", link) + "baud = 921600\nflash_baud = 3000000\n";
@@ -123,6 +138,11 @@ fn says_line_and_key_of_what_is_wrong() {
             "port = \"/dev/ttyUSB0\"",
             "path = \"1-4.2\"",
             ":16: `path`: another slot has this place",
+        ),
+        (
+            "/dev/ttyUSB0",
+            "rfc2217://me@rack",
+            ":16: `port`: `rfc2217://me@rack` is not like",
         ),
         (
             "port = \"/dev/ttyUSB0\"",

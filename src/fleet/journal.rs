@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use qpyflash_protocols::Phase;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::json;
 
 use super::label::Label;
-use super::schema;
+use super::{outbox, schema};
 use crate::error::{Error, Kind};
 use crate::firmware::Package;
 use crate::flash::Outcome;
 use crate::identity::Identity;
 
 /// How long another reader or writer of the database is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The record, open for writing; one at a time.
 #[derive(Debug)]
@@ -99,11 +99,22 @@ impl Journal {
 
     /// Nobody else is at work: attempts without an end have been interrupted.
     fn close_what_was_left(&self) -> Result<(), Error> {
-        self.change(
-            "UPDATE attempt SET verdict = 'interrupted', error_code = 'interrupted', error = 'the program ended in \
-             the middle of the attempt' WHERE ended IS NULL AND verdict IS NULL",
-            [],
-        )
+        self.together(|transaction| {
+            let open = "SELECT id FROM attempt WHERE ended IS NULL AND verdict IS NULL ORDER BY id";
+            let open: Vec<AttemptId> = transaction
+                .prepare(open)?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for attempt in open {
+                transaction.execute(
+                    "UPDATE attempt SET verdict = 'interrupted', error_code = 'interrupted', error = 'the program \
+                     ended in the middle of the attempt' WHERE id = ?",
+                    [attempt],
+                )?;
+                outbox::add(transaction, attempt)?;
+            }
+            Ok(())
+        })
     }
 
     /// A run begins.
@@ -183,19 +194,19 @@ impl Journal {
         )
     }
 
-    /// An attempt ends. One that has ended already stays as it is.
+    /// An attempt ends, and the message that tells of it is in the outbox. One that has ended already stays as it is.
     ///
     /// # Errors
     /// [`Kind::JournalFailed`].
     pub fn end_attempt(&self, attempt: AttemptId, outcome: &Outcome, flags: &[String]) -> Result<(), Error> {
         let before = outcome.before.as_ref();
         let error = outcome.error.as_ref();
-        let result = self.connection.unchecked_transaction().and_then(|transaction| {
+        self.together(|transaction| {
             for (number, time) in (1_i64..).zip(&outcome.phases) {
                 let of_phase = "UPDATE phase SET seconds = ? WHERE attempt = ? AND number = ?";
                 transaction.execute(of_phase, params![time.seconds, attempt, number])?;
             }
-            transaction.execute(
+            let ended = transaction.execute(
                 "UPDATE attempt SET ended = ?, seconds = ?, place = ?, ordering_code = ?, imei = coalesce(?, imei), \
                  before = coalesce(?, before), after = ?, bytes = ?, verdict = ?, exit_code = ?, error_code = ?, error = ?, written = ?, \
                  flags = ? WHERE id = ? AND ended IS NULL",
@@ -217,9 +228,11 @@ impl Journal {
                     attempt,
                 ],
             )?;
-            transaction.commit()
-        });
-        result.map_err(|why| failure(&self.file, &why.to_string()))
+            match ended {
+                0 => Ok(()),
+                _ => outbox::add(transaction, attempt),
+            }
+        })
     }
 
     /// What is strange about a module of this IMEI: it has been here before.
@@ -255,6 +268,16 @@ impl Journal {
         let other =
             other.map(|seen| format!("IMEI {imei} was written with another package today: slot `{seen}"));
         Ok(twice.into_iter().chain(other).collect())
+    }
+
+    /// All of it or nothing. The outbox writes as well: who is to write says so before he reads.
+    fn together(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<(), Error> {
+        Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                work(&transaction)?;
+                transaction.commit()
+            })
+            .map_err(|why| failure(&self.file, &why.to_string()))
     }
 
     fn change(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), Error> {
@@ -301,98 +324,12 @@ fn word(value: &serde_json::Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-fn now() -> String {
+pub(super) fn now() -> String {
     jiff::Timestamp::now()
         .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
         .to_string()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::Source;
-
-    fn attempt(journal: &Journal, run: RunId, slot: &str) -> AttemptId {
-        let beginning = Beginning {
-            run,
-            slot,
-            number: 1,
-            label: None,
-            package: None,
-        };
-        journal.begin_attempt(&beginning).unwrap()
-    }
-
-    fn passed(imei: &str) -> Outcome {
-        let mut outcome = Outcome::of_bug("none");
-        outcome.exit_code = 0;
-        outcome.written = crate::Written::Complete;
-        outcome.before = Some(Identity::unknown(Source::At));
-        outcome.before.as_mut().unwrap().imei = Some(imei.into());
-        outcome
-    }
-
-    fn verdict(journal: &Journal, attempt: AttemptId) -> Option<String> {
-        let query = "SELECT verdict FROM attempt WHERE id = ?";
-        journal
-            .connection
-            .query_row(query, [attempt], |row| row.get(0))
-            .unwrap()
-    }
-
-    #[test]
-    fn what_a_dead_program_has_left_open_was_interrupted() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(folder.path()).unwrap();
-        assert!(is_at_work(folder.path()));
-        assert_eq!(Journal::open(folder.path()).unwrap_err().kind, Kind::LinkBusy);
-        let run = journal.begin_run("L", "S", None, "").unwrap();
-        let (left, ended) = (attempt(&journal, run, "A"), attempt(&journal, run, "B"));
-        journal.phase(left, Phase::Write).unwrap();
-        journal.end_attempt(ended, &passed("1"), &[]).unwrap();
-        drop(journal);
-        assert!(!is_at_work(folder.path()));
-        let journal = Journal::open(folder.path()).unwrap();
-        assert_eq!(verdict(&journal, left).as_deref(), Some("interrupted"));
-        assert_eq!(verdict(&journal, ended).as_deref(), Some("failed"));
-    }
-
-    #[test]
-    fn a_record_of_a_newer_version_is_not_touched() {
-        let folder = tempfile::tempdir().unwrap();
-        drop(Journal::open(folder.path()).unwrap());
-        let connection = Connection::open(file_in(folder.path())).unwrap();
-        connection.pragma_update(None, "user_version", 99).unwrap();
-        drop(connection);
-        let error = Journal::open(folder.path()).unwrap_err();
-        assert_eq!(error.kind, Kind::JournalFailed);
-        assert!(error.message.contains("version 99"), "{error}");
-    }
-
-    #[test]
-    fn a_module_that_has_been_here_before_is_flagged() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(folder.path()).unwrap();
-        let run = journal.begin_run("L", "S", None, "").unwrap();
-        let first = attempt(&journal, run, "A");
-        journal
-            .change("UPDATE attempt SET package_sha256 = 'one' WHERE id = ?", [first])
-            .unwrap();
-        journal.end_attempt(first, &passed("1"), &[]).unwrap();
-        let again = attempt(&journal, run, "A");
-        assert_eq!(journal.flags(again, "1", "two").unwrap(), Vec::<String>::new());
-        let elsewhere = attempt(&journal, run, "B");
-        let flags = journal.flags(elsewhere, "1", "two").unwrap();
-        assert_eq!(flags.len(), 2, "{flags:?}");
-        assert!(
-            flags[0].starts_with("IMEI 1 was flashed before: slot `A` at 20"),
-            "{flags:?}"
-        );
-        assert!(flags[1].contains("another package today"), "{flags:?}");
-        assert_eq!(journal.flags(elsewhere, "1", "one").unwrap().len(), 1);
-        assert_eq!(
-            journal.flags(elsewhere, "2", "two").unwrap(),
-            Vec::<String>::new()
-        );
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@
 //!   slot        hooks, attempts; record: each attempt in the journal before the module is asked anything
 //!   voice       the slot's events; `finished` is the last of each module's
 //! events        -> board      a page for a big screen above the line
+//! outbox        a message for each attempt, brought to the plant's network beside all that
 //! ```
 
 pub mod batch;
@@ -28,6 +29,7 @@ pub mod label;
 pub mod learn;
 mod limits;
 mod lookout;
+pub mod outbox;
 mod presence;
 mod record;
 pub mod report;

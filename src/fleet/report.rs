@@ -124,6 +124,9 @@ pub struct Totals {
     pub failures: Vec<(String, usize)>,
 }
 
+const ATTEMPTS: &str = "SELECT attempt.*, run.line, run.station, run.operator, run.tool_version \
+                        FROM attempt JOIN run ON run.id = attempt.run";
+
 /// The attempts in a station's record that the filter lets through, oldest first.
 ///
 /// # Errors
@@ -141,33 +144,17 @@ pub(super) fn recorded(state: &Path, filter: &Filter, is_running: bool) -> Resul
     let read = || -> rusqlite::Result<Vec<Attempt>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&file, flags)?;
-        let mut query = connection.prepare(
-            "SELECT attempt.*, run.line, run.station, run.operator, run.tool_version \
-             FROM attempt JOIN run ON run.id = attempt.run \
-             WHERE attempt.began >= coalesce(?1, '') AND attempt.began < coalesce(?2, '~') \
+        let mut query = connection.prepare(&format!(
+            "{ATTEMPTS} WHERE attempt.began >= coalesce(?1, '') AND attempt.began < coalesce(?2, '~') \
              AND (?3 IS NULL OR coalesce(ordering_code, label_oc) LIKE ?3 || '%') \
-             AND (?4 IS NULL OR imei = ?4 OR label_imei = ?4) ORDER BY attempt.id",
-        )?;
+             AND (?4 IS NULL OR imei = ?4 OR label_imei = ?4) ORDER BY attempt.id"
+        ))?;
         let values = params![filter.since, filter.until, code, filter.imei];
         let mut attempts: Vec<Attempt> = query
             .query_map(values, |row| attempt(row, is_running))?
             .collect::<rusqlite::Result<_>>()?;
-        let mut query = connection
-            .prepare("SELECT phase, began, seconds FROM phase WHERE attempt = ? ORDER BY number")?;
         for attempt in &mut attempts {
-            let phase = |row: &Row<'_>| {
-                Ok(PhaseEntry {
-                    phase: row.get(0)?,
-                    began: row.get(1)?,
-                    seconds: row.get(2)?,
-                })
-            };
-            attempt.phases = query
-                .query_map([attempt.id], phase)?
-                .collect::<rusqlite::Result<_>>()?;
-            if attempt.written.is_null() {
-                attempt.written = as_far_as_phases_tell(&attempt.phases);
-            }
+            add_phases(&connection, attempt)?;
         }
         Ok(attempts)
     };
@@ -180,6 +167,32 @@ pub(super) fn recorded(state: &Path, filter: &Filter, is_running: bool) -> Resul
         });
     }
     Ok(attempts)
+}
+
+/// One attempt that is over.
+pub(super) fn attempt_that_ended(connection: &Connection, id: i64) -> rusqlite::Result<Attempt> {
+    let query = format!("{ATTEMPTS} WHERE attempt.id = ?");
+    let mut attempt = connection.query_row(&query, [id], |row| attempt(row, false))?;
+    add_phases(connection, &mut attempt)?;
+    Ok(attempt)
+}
+
+fn add_phases(connection: &Connection, attempt: &mut Attempt) -> rusqlite::Result<()> {
+    let phase = |row: &Row<'_>| {
+        Ok(PhaseEntry {
+            phase: row.get(0)?,
+            began: row.get(1)?,
+            seconds: row.get(2)?,
+        })
+    };
+    attempt.phases = connection
+        .prepare_cached("SELECT phase, began, seconds FROM phase WHERE attempt = ? ORDER BY number")?
+        .query_map([attempt.id], phase)?
+        .collect::<rusqlite::Result<_>>()?;
+    if attempt.written.is_null() {
+        attempt.written = as_far_as_phases_tell(&attempt.phases);
+    }
+    Ok(())
 }
 
 fn attempt(row: &Row<'_>, is_running: bool) -> rusqlite::Result<Attempt> {

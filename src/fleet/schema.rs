@@ -3,7 +3,9 @@
 use rusqlite::Connection;
 
 /// Each entry brings the database to the next `user_version`. Entries are never changed, only added.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [RUNS, OUTBOX];
+
+const RUNS: &str = "
 CREATE TABLE run (
     id            INTEGER PRIMARY KEY,
     began         TEXT NOT NULL,
@@ -50,7 +52,31 @@ CREATE TABLE phase (
     seconds REAL,
     PRIMARY KEY (attempt, number)
 ) WITHOUT ROWID;
-"];
+";
+
+/// A message for each attempt that has ended, in the order in which they ended, and for each destination the number of
+/// the last message that it has.
+const OUTBOX: &str = "
+CREATE TABLE message (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    id       TEXT NOT NULL UNIQUE,
+    attempt  INTEGER NOT NULL UNIQUE REFERENCES attempt(id),
+    made     TEXT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE TABLE destination (
+    name      TEXT PRIMARY KEY,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    tried     TEXT,
+    error     TEXT
+) WITHOUT ROWID;
+";
+
+/// Does the database have a place for messages?
+pub(super) fn has_outbox(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(version >= 2)
+}
 
 /// Brings the tables up to date.
 ///

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use super::RemoteAddress;
 use crate::module::TopologyPath;
 
 /// What carries the bytes to a module on the bus.
@@ -27,6 +28,8 @@ pub enum Address {
     Tty(PathBuf),
     /// A serial interface of a USB device, with no driver in between.
     Usb(UsbAddress),
+    /// A serial port that a server on the network serves.
+    Remote(RemoteAddress),
 }
 
 /// A serial interface of a USB device.
@@ -56,6 +59,7 @@ impl fmt::Display for Address {
         match self {
             Address::Tty(node) => node.display().fmt(f),
             Address::Usb(usb) => usb.fmt(f),
+            Address::Remote(remote) => remote.fmt(f),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Byte pipes to a module: how bytes reach a port of the operating system, and nothing about what they mean.
 //!
-//! A [`Pipe`] is a tty or COM port ([`Serial`]), or a serial function of a USB device without a driver in between:
-//! [`open_patiently`] makes it of an [`Address`]. [`Line`] makes a session's [`Wire`](qpyflash_protocols::Wire) of it:
+//! A [`Pipe`] is a tty or COM port ([`Serial`]), a serial function of a USB device without a driver in between, or a
+//! port that a server on the network serves: [`open_patiently`] makes it of an [`Address`]. [`Line`] makes a session's [`Wire`](qpyflash_protocols::Wire) of it:
 //! clock, cancellation, the trace and the reports of the run.
 
 mod access;
@@ -10,6 +10,7 @@ mod cancel;
 mod holder;
 mod line;
 mod owner;
+mod rfc2217;
 #[cfg_attr(unix, path = "serial_unix.rs")]
 #[cfg_attr(not(unix), path = "serial_portable.rs")]
 mod serial;
@@ -22,6 +23,7 @@ pub use cancel::Cancel;
 pub use holder::{Holder, holder, holders, programs};
 pub use line::{Line, Settings};
 pub use owner::Owner;
+pub use rfc2217::{NotARemoteAddress, RemoteAddress};
 pub use serial::Serial;
 pub use trace::{Direction, Trace};
 
@@ -86,6 +88,22 @@ pub enum OpenError {
     /// It exists and is something else.
     #[error("`{0}` is not a serial port")]
     NotAPort(String),
+    /// Its server on the network cannot be reached.
+    #[error("no connection to `{port}`: {why}")]
+    Unreachable {
+        /// The port.
+        port: String,
+        /// The operating system's words.
+        why: String,
+    },
+    /// What serves it on the network cannot serve a module.
+    #[error("what serves `{port}` cannot be used: {why}")]
+    Unfit {
+        /// The port.
+        port: String,
+        /// What it refuses, or is.
+        why: String,
+    },
     /// It exists and cannot be opened.
     #[error("cannot open `{port}`: {why}")]
     Failed {
@@ -137,6 +155,13 @@ impl OpenError {
     }
 }
 
+impl OpenError {
+    /// Nothing that time could change.
+    const fn is_final(&self) -> bool {
+        matches!(self, OpenError::NotAPort(_) | OpenError::Unfit { .. })
+    }
+}
+
 /// What a person does about a program that holds a port.
 pub fn release(holder: Option<&Holder>) -> String {
     match holder {
@@ -171,14 +196,30 @@ impl From<OpenError> for Error {
             OpenError::NotAPort(port) => Error::new(Kind::ModuleMissing, message)
                 .at(port)
                 .hint("`qpyflash list` shows the modules that are attached, with their ports"),
+            OpenError::Busy { port, .. } if is_remote(&port) => Error::new(Kind::LinkBusy, message)
+                .at(port)
+                .hint("somebody else is connected to it: its server lets one client in at a time"),
             OpenError::Busy { port, holder } => Error::new(Kind::LinkBusy, message)
                 .at(port)
                 .hint(release(holder.as_ref())),
+            OpenError::Unreachable { port, .. } => Error::new(Kind::LinkFailed, message)
+                .at(port)
+                .hint("check host and port, and that the server runs (ser2net, a device server) and lets this host in"),
+            OpenError::Unfit { port, .. } => Error::new(Kind::LinkUnsupported, message)
+                .at(port)
+                .hint("ser2net serves a port as needed with the accepter `telnet(rfc2217),PORT`; a raw TCP port is not enough"),
+            OpenError::Failed { port, .. } if is_remote(&port) => Error::new(Kind::LinkFailed, message)
+                .at(port)
+                .hint("look at the port on its server: is the adapter plugged in there, and is nobody else connected?"),
             OpenError::Failed { port, .. } => Error::new(Kind::LinkFailed, message)
                 .at(port)
                 .hint("replug the module, then run again"),
         }
     }
+}
+
+fn is_remote(port: &str) -> bool {
+    matches!(RemoteAddress::in_name(port), Ok(Some(_)))
 }
 
 /// Does it have line settings, as a folder, a file and a pipe have not? Opening it must not wait: a pipe without a
@@ -213,10 +254,11 @@ pub fn open_patiently(
         let opened = match address {
             Address::Tty(node) => Serial::open(node, baud).map(|serial| Box::new(serial) as Box<dyn Pipe>),
             Address::Usb(interface) => usb::open(interface, baud),
+            Address::Remote(remote) => rfc2217::open(remote, baud, cancel),
         };
         match opened {
             Ok(pipe) => return Ok(pipe),
-            Err(error @ OpenError::NotAPort(_)) => return Err(error),
+            Err(error) if error.is_final() => return Err(error),
             Err(_) if cancel.is_set() => return Err(OpenError::Cancelled(address.to_string())),
             // Linux itself waits up to 5 s for a tty that is in use elsewhere, and then calls it busy.
             Err(error) if !first && Instant::now() >= deadline => return Err(error.explained()),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use qpyflash_protocols::Platform;
 
+use super::find::remote;
 use super::settling::Settling;
 use super::usb_ids::{Mode, by_hand};
 use super::{Attached, Module, TopologyPath, attached, find};
@@ -259,7 +260,8 @@ pub fn await_blank(
 /// Waits for a module in download mode: at `path`, at the port named `port`, or the only one on the bus.
 ///
 /// # Errors
-/// [`Kind::ModuleMissing`] when none appears in time, [`Kind::ModuleSeveral`], [`Kind::Interrupted`].
+/// [`Kind::ModuleMissing`] when none appears in time, [`Kind::ModuleSeveral`], [`Kind::Interrupted`]; [`Kind::Usage`]
+/// for a port on the network, where nothing can be seen to appear.
 pub fn await_any_in_download_mode(
     port: Option<&str>,
     path: Option<&TopologyPath>,
@@ -267,6 +269,12 @@ pub fn await_any_in_download_mode(
     settings: &Settings,
     events: &mut Events,
 ) -> Result<Module, Error> {
+    if let Some(address) = port.map(remote).transpose()?.flatten() {
+        let text = format!("a module that is put into download mode cannot be seen to appear at `{address}`");
+        return Err(Error::new(Kind::Usage, text).at(address.to_string()).hint(
+            "put it into download mode first, then run with `--before none --oc OC` instead of waiting",
+        ));
+    }
     let mut settling = Settling::new(settings);
     let found = wait(
         deadlines.by_hand,

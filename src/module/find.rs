@@ -10,14 +10,15 @@ use super::usb_ids::{Driver, Mode, Role, UART_ADAPTERS, lookup};
 use super::usb_list::{Bus, UsbEntry};
 use super::{Attached, TopologyPath};
 use crate::error::{Error, Kind};
-use crate::link::{Address, Transport};
+use crate::link::{Address, RemoteAddress, Transport};
 
 /// Where one module is attached; never what it is.
 #[derive(Debug, Clone)]
 pub struct Module {
     /// The port that was given, or chosen.
     pub port: Address,
-    /// What the bus says about it; `None` for a port that belongs to no module on the bus: a UART adapter.
+    /// What the bus says about it; `None` for a port that belongs to no module on the bus: a UART adapter, or a port on
+    /// the network.
     pub attached: Option<Attached>,
 }
 
@@ -78,12 +79,15 @@ impl Module {
     }
 }
 
-/// Finds the module that `port` (a node, or `usb:1-4.2`) or `path` names; without either, the only one attached.
+/// Finds the module that `port` (a node, `usb:1-4.2`, or `rfc2217://host:port`) or `path` names; without either, the only one attached.
 ///
 /// # Errors
 /// [`Kind::ModuleMissing`] when there is none, [`Kind::ModuleSeveral`] when there are several and none was named,
 /// [`Kind::Usage`] when raw USB is asked for where there is none.
 pub fn find(port: Option<&str>, path: Option<&TopologyPath>, transport: Transport) -> Result<Module, Error> {
+    if let (None, Some(address)) = (path, port.map(remote).transpose()?.flatten()) {
+        return alone(Address::Remote(address), transport);
+    }
     let bus = Bus::current();
     if let (Bus::Virtual(folder), Transport::Usb) = (&bus, transport) {
         let text = format!(
@@ -99,7 +103,7 @@ pub fn find(port: Option<&str>, path: Option<&TopologyPath>, transport: Transpor
             Some(path) => at_path(modules, &topology_of(path)?)?,
             None => match at_port(modules, Path::new(port))? {
                 Some(attached) => attached,
-                None => return alone(port, transport),
+                None => return alone(Address::Tty(port.into()), transport),
             },
         },
         (None, None) => only_one(modules, &others)?,
@@ -119,16 +123,21 @@ fn topology_of(text: &str) -> Result<TopologyPath, Error> {
 }
 
 /// A port that belongs to no module on the bus is taken as given.
-fn alone(port: &str, transport: Transport) -> Result<Module, Error> {
+fn alone(port: Address, transport: Transport) -> Result<Module, Error> {
     if transport == Transport::Usb {
         let text =
             format!("`{port}` belongs to no module on the bus, so raw USB cannot reach what is behind it");
         return Err(Error::new(Kind::Usage, text).hint("leave `--transport usb` away"));
     }
-    Ok(Module {
-        port: Address::Tty(port.into()),
-        attached: None,
-    })
+    Ok(Module { port, attached: None })
+}
+
+/// The port on the network that `port` names, if it names one.
+///
+/// # Errors
+/// [`Kind::Usage`] for one that cannot be.
+pub(super) fn remote(port: &str) -> Result<Option<RemoteAddress>, Error> {
+    RemoteAddress::in_name(port).map_err(|why| Error::new(Kind::Usage, format!("--port: {why}")))
 }
 
 fn at_path(modules: Vec<Attached>, path: &TopologyPath) -> Result<Attached, Error> {

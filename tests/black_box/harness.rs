@@ -16,7 +16,7 @@ use serde_json::Value;
 /// No run of these tests comes near it; one that is not bounded as it should be ends here.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Variables a person may have set, which would change what is tested.
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 17] = [
     "QPYFLASH_PORT",
     "QPYFLASH_PATH",
     "QPYFLASH_OC",
@@ -26,6 +26,14 @@ const OPTIONS: [&str; 9] = [
     "QPYFLASH_NON_INTERACTIVE",
     "QPYFLASH_TIMEOUT_SCALE",
     "QPYFLASH_TRACE",
+    "QPYFLASH_FIXTURE",
+    "QPYFLASH_OPERATOR",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
 ];
 
 /// Cases in work at once: they mostly wait for time-outs and restarts.

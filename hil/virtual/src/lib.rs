@@ -51,6 +51,7 @@ mod pty;
 mod repl;
 mod shared;
 mod socket;
+mod uart;
 mod unisoc;
 
 pub use asr::{Asr, AsrModule, AsrModuleBuilder, Flash, Variant};
@@ -72,4 +73,5 @@ pub use package::{AsrPackage, Chip, Scale};
 pub use repl::ReplOptions;
 pub use shared::{Counters, Mode, Role};
 pub use socket::{Enumerated, EnumeratedInterface, Pipe, Plugged, Socket};
+pub use uart::UartAdapter;
 pub use unisoc::{NvItems, Unisoc, UnisocChip, UnisocFlash, UnisocModule, UnisocModuleBuilder};
