@@ -14,8 +14,10 @@ Every table is one way into one chip: a row is a request of the download dialogu
 column is what goes wrong there, a cell is how the run ends. Every cell is a test. The session meets it on a virtual \
 clock, where each time-out has its true length; the tables that are not marked otherwise are also run by the program \
 over a pseudo-terminal, with shorter time-outs, except for `stale-reply`, where it would depend on who is faster, and \
-for waits of many minutes. Each test asserts the exit code, the error, what was written, the hint, and every byte of \
-the flash; then that a plain second run makes the module whole. No fault ends as a success with other contents of the \
+for waits of many minutes. Each test asserts the error, what was written, \
+and the flash: all of it after a success, and where nothing was written; where a part was, what comes before and after \
+the image in work. A run by the program asserts the exit code and the hint, too; for tables that only the session runs \
+these follow from error and state by the same rule. Then a plain second run makes the module whole. No fault ends as a success with other contents of the \
 flash than the package's. `longest` is how long the session of any case takes at most, by the module's clock.
 
 This page is printed by
