@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,6 +11,8 @@ use qpyflash_virtual::{
     Platform, ReplOptions, RunShape, Socket, UartAdapter, UnisocChip, UnisocModule, UnisocModuleBuilder,
     Variant, VirtualBus, VirtualModule, VirtualModuleBuilder, WayIn,
 };
+
+use crate::interrupt::watch_for_interrupt;
 
 /// How soon Ctrl-C is noticed.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -272,29 +273,4 @@ fn describe<P: Platform>(module: &VirtualModule<P>, mode: Mode) -> String {
         text.push_str(&format!("\n    {role:?}: {}", node.display()));
     }
     text
-}
-
-/// A flag that is set by Ctrl-C or SIGTERM, so that the bus is left tidy.
-fn watch_for_interrupt() -> Result<Arc<AtomicBool>, Box<dyn Error>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (mut interrupt, mut terminate) = {
-        let _inside = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-    };
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
-        flag.store(true, Ordering::Relaxed);
-    });
-    Ok(interrupted)
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{attach, bench, package, rig};
+use crate::{attach, bench, evb, package, rig};
 
 /// Benches, scenarios and hand-held virtual modules for those who work on qpyflash
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ enum Command {
     Package(package::Arguments),
     /// Measure speed and memory of the host program against their bounds
     Bench(bench::Arguments),
+    /// Prove or break the tool on a board, real or virtual, by scenarios
+    Evb(evb::Arguments),
     /// Write virtual modules through the real USB drivers of a kernel in QEMU
     Rig(rig::Arguments),
 }
@@ -33,6 +35,7 @@ impl Cli {
             Command::Attach(arguments) => attach::run(&arguments),
             Command::Package(arguments) => package::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
+            Command::Evb(arguments) => evb::run(&arguments),
             Command::Rig(arguments) => rig::run(&arguments),
         }
     }

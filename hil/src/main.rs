@@ -7,6 +7,8 @@ use clap::Parser;
 mod attach;
 mod bench;
 mod cli;
+mod evb;
+mod interrupt;
 mod package;
 mod rig;
 

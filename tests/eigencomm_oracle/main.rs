@@ -11,6 +11,7 @@
     reason = "a test that cannot be set up fails"
 )]
 
+mod faults;
 #[path = "../oracle_support/oracle.rs"]
 mod oracle;
 #[path = "../oracle_support/pty.rs"]
@@ -225,67 +226,6 @@ fn writes_the_real_package_over_a_uart() {
     writes_the_real_package("uart");
 }
 
-/// Replies by their number within a stage: of the boot ROM, then of the agent. Each set is lost in one run.
-const ROM_REPLIES: [&[&str]; 4] = [
-    &["rom:1", "rom:6"],
-    &["rom:2", "rom:7"],
-    &["rom:3", "rom:8"],
-    &["rom:13", "rom:82"],
-];
-/// LPC sync, BULK_READ, FLASH_ERASE, BURN_ONE, AGBOOT sync, a header and its DONE, a packet, the last DONE, a status;
-/// then whatever comes there.
-const AGENT_REPLIES: [&[&str]; 4] = [
-    &["agent:1", "agent:8", "agent:30", "agent:62"],
-    &["agent:3", "agent:24", "agent:36"],
-    &["agent:23", "agent:39", "agent:70"],
-    &["agent:29", "agent:40", "agent:90", "agent:150"],
-];
-
-fn survives(transport: &str, fault: &str, sets: &[Vec<&str>]) {
-    let plan = small();
-    for set in sets {
-        let mut arguments = vec!["--exit-after-reset", "--transport", transport];
-        arguments.extend(set.iter().flat_map(|reply| [fault, *reply]));
-        let oracle = Oracle::start(&arguments);
-        run(&oracle, &plan, &options(transport))
-            .unwrap_or_else(|failure| panic!("{transport} {fault} {set:?}: {failure}\n{:#?}", failure.log));
-        // The boot ROM's model calls a packet that comes again a breach.
-        let strict = !set.iter().any(|reply| reply.starts_with("rom"));
-        let (_, flash) = oracle.finish_with(strict);
-        let blank = vec![0xFF; AP_BYTES + CP_BYTES];
-        assert_flash(
-            &flash.bytes(),
-            &placed(&plan, &blank),
-            &format!("{transport} {fault} {set:?}"),
-        );
-    }
-}
-
-fn all_replies() -> Vec<Vec<&'static str>> {
-    let sets = ROM_REPLIES.iter().zip(AGENT_REPLIES);
-    sets.map(|(rom, agent)| [rom, agent].concat()).collect()
-}
-
-#[test]
-fn completes_over_usb_although_replies_are_lost() {
-    court!();
-    survives("usb", "--drop-reply", &all_replies());
-}
-
-#[test]
-fn completes_over_usb_although_replies_are_damaged() {
-    court!();
-    survives("usb", "--corrupt-reply", &all_replies());
-}
-
-/// After a lost reply of the boot ROM the agent in RAM is compared, and the oracle has changed some bytes of that for
-/// its own purposes; so only the agent's replies are lost here.
-#[test]
-fn completes_over_a_uart_although_replies_are_lost() {
-    court!();
-    survives("uart", "--drop-reply", &AGENT_REPLIES.map(<[&str]>::to_vec));
-}
-
 #[test]
 fn refuses_a_running_agent_that_is_not_the_packages() {
     court!();
@@ -308,45 +248,6 @@ fn refuses_a_running_agent_that_is_not_the_packages() {
         &vec![0xFF; AP_BYTES + CP_BYTES],
         "nothing was written",
     );
-}
-
-#[test]
-fn completes_although_frames_are_damaged_on_the_way() {
-    court!();
-    // A packet of the agent to the boot ROM; packets of images.
-    for (transport, at) in [("usb", 20_000), ("usb", 60_000), ("uart", 60_000)] {
-        let oracle = Oracle::start(&["--exit-after-reset", "--transport", transport]);
-        let mut wire = oracle.wire();
-        wire.spoil_at = Some(at);
-        write(&mut wire, &small(), &options(transport), &mut Safe::default())
-            .unwrap_or_else(|failure| panic!("{transport} {at}: {failure}\n{:#?}", failure.log));
-        drop(wire);
-        let (_, flash) = oracle.finish_with(false);
-        let blank = vec![0xFF; AP_BYTES + CP_BYTES];
-        assert_flash(&flash.bytes(), &placed(&small(), &blank), transport);
-    }
-}
-
-#[test]
-fn completes_in_a_second_run_after_the_module_vanished() {
-    court!();
-    let folder = TempDir::new().expect("a folder");
-    let (plan, before) = (small(), used());
-    // While the agent is loaded; in the boot loader; in the system; in the modem; in a file.
-    for bytes in ["20000", "45000", "100000", "180000", "235000"] {
-        let used = used_file(&folder);
-        let oracle = Oracle::start(&["--strict", "--flash-in", &used, "--vanish-after-bytes", bytes]);
-        let failure = run(&oracle, &plan, &options("usb")).expect_err("the module is gone");
-        assert_eq!(failure.cause, Cause::Wire(WireError::Gone), "{failure}");
-        assert_ne!(failure.written, Written::Complete);
-        let (_, flash) = oracle.finish();
-        let kept = AP_BYTES + 0xC_D000;
-        assert_flash(&flash.bytes()[kept..], &before[kept..], bytes);
-        let second = Oracle::start(&["--strict", "--exit-after-reset", "--flash-in", flash.path()]);
-        run(&second, &plan, &options("usb")).unwrap_or_else(|failure| panic!("after {bytes}: {failure}"));
-        let (_, flash) = second.finish_at_reset();
-        assert_flash(&flash.bytes(), &placed(&plan, &before), bytes);
-    }
 }
 
 #[test]

@@ -11,6 +11,7 @@
     reason = "a test that cannot be set up fails"
 )]
 
+mod faults;
 #[path = "../oracle_support/oracle.rs"]
 mod oracle;
 #[path = "../oracle_support/pty.rs"]
@@ -325,94 +326,6 @@ fn erases_all_but_identity_and_calibration() {
         Ok(None)
     );
     again.finish_at_reset();
-}
-
-/// Replies by their number within a stage, and what they answer.
-const REPLIES: [(&str, &str); 14] = [
-    ("rom:1", "PDL CONNECT"),
-    ("rom:4", "PDL MID_DATA"),
-    ("fdl1:1", "VER"),
-    ("fdl1:2", "CONNECT"),
-    ("fdl1:7", "MIDST_DATA of FDL2"),
-    ("fdl2:1", "EXEC_DATA"),
-    ("fdl2:5", "READ_FLASH of NV"),
-    ("fdl2:14", "READ_FLASH of the record of production"),
-    ("fdl2:15", "ERASE_FLASH"),
-    ("fdl2:16", "START_DATA of AP"),
-    ("fdl2:19", "MIDST_DATA of AP"),
-    ("fdl2:23", "END_DATA of AP"),
-    ("fdl2:40", "END_DATA of NV"),
-    ("fdl2:60", "the last READ_FLASH of NV"),
-];
-
-fn survives(fault: &str) {
-    let runs = REPLIES.map(|(reply, what)| {
-        let fault = fault.to_owned();
-        std::thread::spawn(move || {
-            let oracle = Oracle::start(&[
-                "--strict",
-                "--exit-after-reset",
-                "--flash-in",
-                &seed(),
-                &fault,
-                reply,
-            ]);
-            let mut safe = Safe::default();
-            run(&oracle, &Options::default(), &mut safe)
-                .unwrap_or_else(|failure| panic!("{fault} {reply} ({what}): {failure}\n{:#?}", failure.log));
-            let (_, flash) = oracle.finish_at_reset();
-            assert_images(&flash.bytes(), &["AP", "BOOTLOADER"]);
-            assert_same_module(flash.path(), &safe);
-        })
-    });
-    for run in runs {
-        run.join().expect("every run completes");
-    }
-}
-
-#[test]
-fn completes_although_a_reply_is_lost() {
-    court!();
-    survives("--drop-reply");
-}
-
-#[test]
-fn completes_although_a_reply_is_damaged() {
-    court!();
-    survives("--corrupt-reply");
-}
-
-#[test]
-fn completes_in_a_second_run_after_the_module_vanished() {
-    court!();
-    // In FDL1; while NV is read; in AP; in PS; about the NV write; in BOOTLOADER.
-    for bytes in [20_000, 66_000, 72_000, 85_000, 102_000, 108_000] {
-        let vanish = bytes.to_string();
-        let oracle = Oracle::start(&["--strict", "--flash-in", &seed(), "--vanish-after-bytes", &vanish]);
-        let mut first = Safe::default();
-        let failure = run(&oracle, &Options::default(), &mut first).expect_err("the module is gone");
-        assert_eq!(failure.cause, Cause::Wire(WireError::Gone), "{failure}");
-        assert_ne!(failure.written, Written::Complete);
-        let (_, flash) = oracle.finish();
-        let second = Oracle::start(&["--strict", "--exit-after-reset", "--flash-in", flash.path()]);
-        let options = Options {
-            earlier_nv: first.nv.clone(),
-            ..Options::default()
-        };
-        let mut again = Safe::default();
-        run(&second, &options, &mut again).unwrap_or_else(|failure| panic!("after {bytes}: {failure}"));
-        let (_, flash) = second.finish_at_reset();
-        assert_images(&flash.bytes(), &["AP", "BOOTLOADER"]);
-        if let Some(nv) = first.nv {
-            assert_same_module(
-                flash.path(),
-                &Safe {
-                    nv: Some(nv),
-                    ..Safe::default()
-                },
-            );
-        }
-    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ mod scenarios;
 mod shapes;
 mod stage;
 mod stay;
-mod subject;
+pub mod subject;
 #[cfg(test)]
 mod tests;
 mod usbip;

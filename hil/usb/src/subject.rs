@@ -1,16 +1,19 @@
 //! The virtual modules that scenarios write: one of each kind, with the packages it takes and refuses.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use qpyflash_virtual::{
-    AsrModule, AsrPackage, Chip, EigencommModule, EigencommPackage, Fault, FlashChip, Mode, Platform, Scale,
-    Socket, UnisocChip, UnisocModule, UnisocPackage, Variant, VirtualModule, VirtualModuleBuilder,
+    AsrModule, AsrPackage, Chip, EigencommModule, EigencommPackage, Fault, FlashChip, LinkModel, Mode,
+    Platform, Role, Scale, Socket, UnisocChip, UnisocModule, UnisocPackage, Variant, VirtualModule,
+    VirtualModuleBuilder,
 };
 
 /// A kind of module.
 #[derive(Debug, Clone)]
 pub struct Kind {
+    /// Its name: `asr1603`.
     pub name: &'static str,
     /// The revision that runs before.
     pub old: &'static str,
@@ -31,6 +34,10 @@ enum ChipKind {
     Unisoc(UnisocChip),
     Ec618,
 }
+
+/// Sizes of the two flash chips of an EC618, in bytes. Source: specs/eigencomm-agentboot.md §5.
+const AP_BYTES: usize = 0x40_0000;
+const CP_BYTES: usize = 0x10_0000;
 
 /// Every kind there is.
 pub const KINDS: [Kind; 5] = [
@@ -96,7 +103,12 @@ pub const KINDS: [Kind; 5] = [
 /// How a module is to be set up.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
+    /// It has that fault.
     pub fault: Option<Fault>,
+    /// How fast its line is.
+    pub link: LinkModel,
+    /// It is attached by a UART adapter; EC618 only.
+    pub is_on_uart: bool,
     /// It appears there in download mode.
     pub download_topology: Option<String>,
     /// It is in download mode from the start.
@@ -120,13 +132,19 @@ impl Kind {
     /// # Errors
     /// The archive's.
     pub fn archive(&self, is_large: bool) -> io::Result<Vec<u8>> {
+        self.archive_of(self.new, self.package, is_large)
+    }
+
+    /// A package of that revision, published under that name, for modules of this kind's chip.
+    ///
+    /// # Errors
+    /// The archive's.
+    pub fn archive_of(&self, revision: &str, name: &str, is_large: bool) -> io::Result<Vec<u8>> {
         let scale = scale(is_large);
         match self.chip {
-            ChipKind::Asr(chip) => AsrPackage::generate(self.new, chip, scale).public_zip(self.package),
-            ChipKind::Unisoc(chip) => {
-                UnisocPackage::generate(self.new, chip, scale).public_bin_zip(self.package)
-            }
-            ChipKind::Ec618 => EigencommPackage::generate(self.new, scale).public_bin_zip(self.package),
+            ChipKind::Asr(chip) => AsrPackage::generate(revision, chip, scale).public_zip(name),
+            ChipKind::Unisoc(chip) => UnisocPackage::generate(revision, chip, scale).public_bin_zip(name),
+            ChipKind::Ec618 => EigencommPackage::generate(revision, scale).public_bin_zip(name),
         }
     }
 
@@ -153,6 +171,7 @@ impl Kind {
                 Ok(Box::new(Held {
                     module,
                     parts: parts.len(),
+                    contents: |module| module.flash().bytes().to_vec(),
                     differing: Box::new(move |module| {
                         let differs = |(name, bytes): &(&String, &Vec<u8>)| {
                             module.partition(name).as_ref() != Some(*bytes)
@@ -173,6 +192,10 @@ impl Kind {
                 Ok(Box::new(Held {
                     module,
                     parts: parts.len(),
+                    contents: |module| {
+                        let items = format!("{:?}", module.nv_items());
+                        [module.flash().bytes(), items.as_bytes()].concat()
+                    },
                     differing: Box::new(move |module| {
                         let differs = |(_, address, bytes): &&(String, u32, Vec<u8>)| {
                             module.region(*address, bytes.len()).as_ref() != Some(bytes)
@@ -187,11 +210,18 @@ impl Kind {
             }
             ChipKind::Ec618 => {
                 let parts = EigencommPackage::generate(self.new, scale).expected_regions();
-                let builder = EigencommModule::builder(self.old);
+                let mut builder = EigencommModule::builder(self.old);
+                if setup.is_on_uart {
+                    builder = builder.over_uart();
+                }
                 let module = setup.apply(builder, topology).attach(socket)?;
                 Ok(Box::new(Held {
                     module,
                     parts: parts.len(),
+                    contents: |module| {
+                        let chips = [module.ap(0, AP_BYTES), module.cp(0, CP_BYTES)];
+                        chips.into_iter().flatten().flatten().collect()
+                    },
                     differing: Box::new(move |module| {
                         let differs = |(_, chip, offset, bytes): &&(String, FlashChip, u32, Vec<u8>)| {
                             let held = match chip {
@@ -222,7 +252,7 @@ impl Setup {
         builder: VirtualModuleBuilder<P>,
         topology: &str,
     ) -> VirtualModuleBuilder<P> {
-        let mut builder = builder.topology(topology);
+        let mut builder = builder.topology(topology).link(self.link);
         if let Some(fault) = &self.fault {
             builder = builder.fault(fault.clone());
         }
@@ -238,6 +268,7 @@ impl Setup {
 
 /// A virtual module that is plugged in, whatever its kind.
 pub trait Subject: Send + Sync {
+    /// The revision that runs; none outside run mode.
     fn revision(&self) -> Option<String>;
     /// The parts of the flash that do not hold what the package says.
     fn differing(&self) -> Vec<String>;
@@ -245,9 +276,17 @@ pub trait Subject: Send + Sync {
     fn parts(&self) -> usize;
     /// What a host did that harms a real module.
     fn violations(&self) -> Vec<String>;
+    /// Bytes received in download mode.
     fn bytes_received_in_download_mode(&self) -> u64;
+    /// The AT commands it has received, oldest first.
     fn at_commands(&self) -> Vec<String>;
+    /// All that it keeps without supply: the bytes of its flash and its NV items.
+    fn contents(&self) -> Vec<u8>;
+    /// The tty node of a port, while the port exists.
+    fn tty(&self, role: Role) -> Option<PathBuf>;
+    /// Pulls the cable, which is also the supply.
     fn detach(&self);
+    /// Plugs the cable in again.
     fn attach(&self);
     /// Holds the BOOT key, or lets it go.
     fn hold_boot_key(&self, held: bool);
@@ -261,6 +300,7 @@ pub trait Subject: Send + Sync {
 struct Held<P: Platform> {
     module: VirtualModule<P>,
     parts: usize,
+    contents: fn(&VirtualModule<P>) -> Vec<u8>,
     differing: Differing<P>,
 }
 
@@ -287,6 +327,12 @@ where
     }
     fn at_commands(&self) -> Vec<String> {
         self.module.at_commands()
+    }
+    fn contents(&self) -> Vec<u8> {
+        (self.contents)(&self.module)
+    }
+    fn tty(&self, role: Role) -> Option<PathBuf> {
+        self.module.tty(role)
     }
     fn detach(&self) {
         self.module.detach();

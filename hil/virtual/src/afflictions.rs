@@ -6,6 +6,9 @@ use crate::fault::Effect;
 use crate::outbox::Outbox;
 use crate::port::{Ending, Manners};
 
+/// After a stale answer the others come so late: a host that has taken it for the next one has gone on by then.
+const LAG: Duration = Duration::from_millis(50);
+
 /// The lasting state of a loader's faults; everything in it ends with the loader.
 #[derive(Debug, Default)]
 pub(crate) struct Afflictions {
@@ -16,6 +19,9 @@ pub(crate) struct Afflictions {
     pub manners: Manners,
     /// Only the answer before was to drip.
     dripped: bool,
+    /// An answer that is given once more in place of the next; and when the last of the late ones comes.
+    stale: Option<Vec<u8>>,
+    lags_until: Option<Instant>,
     ending: Option<(Instant, Ending)>,
 }
 
@@ -31,6 +37,7 @@ impl Afflictions {
             Effect::ShortReads => self.manners.dripping = true,
             Effect::StopReading => self.manners.deaf = true,
             Effect::Vanish => self.end(now, Ending::Vanish),
+            Effect::Move => self.end(now, Ending::Move),
             Effect::PowerLoss => self.end(now, Ending::PowerLoss),
             other => return Some(other),
         }
@@ -61,6 +68,15 @@ impl Afflictions {
         self.ending.filter(|(at, _)| *at <= now).map(|(_, ending)| ending)
     }
 
+    /// How late an answer comes: later than a host needs to go on, and after the one before it.
+    fn lag(&mut self, now: Instant) -> Duration {
+        let Some(last) = &mut self.lags_until else {
+            return Duration::ZERO;
+        };
+        *last = (now + LAG).max(*last + Duration::from_millis(1));
+        *last - now
+    }
+
     /// Sends an answer after `delay`, or what a fault makes of it. `replace` gives the answer of an effect that
     /// replaces it.
     pub fn answer(
@@ -77,6 +93,11 @@ impl Afflictions {
         if std::mem::take(&mut self.dripped) {
             self.manners.dripping = false;
         }
+        if let Some(stale) = self.stale.take() {
+            self.lags_until = Some(now);
+            out.say(now, stale);
+        }
+        let delay = delay + self.lag(now);
         match self.answering.take() {
             Some(Effect::SplitReply) => {
                 (self.dripped, self.manners.dripping) = (!self.manners.dripping, true);
@@ -84,6 +105,10 @@ impl Afflictions {
             }
             Some(Effect::LoseReply) => {}
             Some(Effect::DuplicateReply) => out.say_after(now, delay, [frame, frame].concat()),
+            Some(Effect::StaleReply) => {
+                self.stale = Some(frame.to_vec());
+                out.say_after(now, delay, frame);
+            }
             Some(Effect::CorruptReply) => out.say_after(now, delay, flip_one_bit(frame)),
             Some(Effect::Garbage(bytes)) => out.say_after(now, delay, bytes),
             Some(Effect::Slow(time)) => out.say_after(now, delay + time, frame),
@@ -123,6 +148,21 @@ mod tests {
             assert_eq!(afflictions.manners.dripping, drips);
         }
         assert_eq!(out.ready(now), b"OKAYOKAY");
+    }
+
+    #[test]
+    fn gives_a_stale_answer_for_the_next_one() {
+        let (mut afflictions, mut out, now) = (Afflictions::default(), Outbox::default(), Instant::now());
+        let mut answer = |effect, frame: &[u8]| {
+            afflictions.befall(effect);
+            afflictions.answer(frame, |_| None, Duration::ZERO, now, &mut out);
+        };
+        answer(Some(Effect::StaleReply), b"ONE");
+        answer(None, b"TWO");
+        answer(None, b"THREE");
+        assert_eq!(out.ready(now), b"ONEONE");
+        assert_eq!(out.ready(now + LAG), b"ONEONETWO");
+        assert_eq!(out.ready(now + 2 * LAG), b"ONEONETWOTHREE");
     }
 
     #[test]

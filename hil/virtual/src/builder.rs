@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::at::AtOptions;
+use crate::bare::BareModule;
 use crate::fault::{Fault, Faults};
 use crate::identity::Identity;
 use crate::life::Platform;
@@ -18,6 +19,7 @@ use crate::socket::Socket;
 pub struct Common {
     pub topology: String,
     pub download_topology: Option<String>,
+    pub elsewhere: String,
     pub identity: Option<Identity>,
     pub at: AtOptions,
     pub repl: ReplOptions,
@@ -43,6 +45,7 @@ impl<P: Platform> VirtualModuleBuilder<P> {
             common: Common {
                 topology: "1-4.2".into(),
                 download_topology: None,
+                elsewhere: "1-4.7".into(),
                 identity: revision.map(Identity::of),
                 at: AtOptions::default(),
                 repl: ReplOptions::default(),
@@ -108,6 +111,12 @@ impl<P: Platform> VirtualModuleBuilder<P> {
         self
     }
 
+    /// Where a fault that moves it plugs it in; `1-4.7` unless told.
+    pub fn elsewhere(mut self, path: &str) -> Self {
+        self.common.elsewhere = path.into();
+        self
+    }
+
     /// Is in download mode from the start, as after `AT+QDOWNLOAD=1` by somebody else.
     pub fn starts_in_download(mut self) -> Self {
         self.starts_in_download = true;
@@ -124,6 +133,11 @@ impl<P: Platform> VirtualModuleBuilder<P> {
     pub fn fault(mut self, fault: Fault) -> Self {
         self.faults.arm(fault);
         self
+    }
+
+    /// Makes it a module in download mode without a bus.
+    pub(crate) fn start_bare(self, memory: P::Memory) -> io::Result<BareModule<P>> {
+        BareModule::new(self.platform, self.faults, memory)
     }
 
     /// Powers it with that memory.

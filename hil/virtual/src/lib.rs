@@ -31,6 +31,7 @@
 mod afflictions;
 mod asr;
 mod at;
+mod bare;
 mod binpkg;
 mod builder;
 mod bus;
@@ -55,6 +56,7 @@ mod unisoc;
 
 pub use asr::{Asr, AsrModule, AsrModuleBuilder, Flash, Variant};
 pub use at::{AtOptions, QdownloadReply};
+pub use bare::{Away, BareModule};
 pub use binpkg::{BinpkgEntry, EigencommPackage};
 pub use builder::VirtualModuleBuilder;
 pub use bus::{BUS_VARIABLE, VirtualBus};

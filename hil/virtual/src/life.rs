@@ -17,7 +17,7 @@ use crate::socket::{Enumerated, EnumeratedInterface, Socket};
 const LONGEST_CRASH_INTERVAL: Duration = Duration::from_secs(498);
 
 /// What distinguishes the modules of one chip vendor from those of another.
-pub trait Platform: Debug + Send + Sized + 'static {
+pub trait Platform: Debug + Clone + Send + Sized + 'static {
     /// The flash array and what is kept in it.
     type Memory: Memory;
 
@@ -58,7 +58,7 @@ pub trait Platform: Debug + Send + Sized + 'static {
 }
 
 /// What a module keeps without supply.
-pub trait Memory: Debug + Clone + Send + 'static {
+pub trait Memory: Debug + Clone + Send + Sync + 'static {
     /// The revision of the firmware that boots; none when there is none, or not a whole one.
     fn revision(&self) -> Option<String>;
 
@@ -227,6 +227,10 @@ impl<P: Platform> Life<P> {
         match ending {
             Ending::Ordered => self.obey().unwrap_or(Step::Boot),
             Ending::Vanish => Step::Away,
+            Ending::Move => {
+                self.common.topology.clone_from(&self.common.elsewhere);
+                Step::Boot
+            }
             _ => Step::Boot,
         }
     }

@@ -101,7 +101,8 @@ impl<P: Platform> VirtualModule<P> {
         self.memory().clone()
     }
 
-    pub(crate) fn memory(&self) -> MutexGuard<'_, P::Memory> {
+    /// The same, on the spot: the module waits until it is let go.
+    pub fn memory(&self) -> MutexGuard<'_, P::Memory> {
         lock(&self.memory)
     }
 

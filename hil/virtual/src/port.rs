@@ -57,6 +57,8 @@ pub enum Ending {
     PowerLoss,
     /// The cable is pulled.
     Vanish,
+    /// The cable is pulled, and put in elsewhere.
+    Move,
     /// Nobody spoke to the boot ROM in the time it waits.
     WindowClosed,
 }

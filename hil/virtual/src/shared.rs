@@ -1,6 +1,6 @@
 //! What the thread of a module shares with the handle of its owner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -76,7 +76,8 @@ pub enum Order {
 
 #[derive(Debug)]
 pub struct State {
-    pub order: Option<Order>,
+    /// What the owner wants, oldest first: one byte in the pipe for each.
+    pub orders: VecDeque<Order>,
     pub mode: Mode,
     pub ttys: BTreeMap<Role, PathBuf>,
     pub revision: Option<String>,
@@ -109,7 +110,7 @@ impl Shared {
     pub fn new(faults: Faults, boot_pin: bool) -> io::Result<(Arc<Self>, PipeReader)> {
         let (reader, writer) = io::pipe()?;
         let state = State {
-            order: None,
+            orders: VecDeque::new(),
             mode: Mode::Off,
             ttys: BTreeMap::new(),
             revision: None,
@@ -173,15 +174,15 @@ impl Shared {
 
     /// Gives an order to the thread.
     pub fn give(&self, order: Order) {
-        self.update(|state| state.order = Some(order));
+        self.update(|state| state.orders.push_back(order));
         let mut wake = lock(&self.wake);
         let _ = wake.write_all(&[0]);
     }
 
-    /// Takes the order that has woken the thread.
+    /// Takes the oldest order.
     pub fn take_order(&self, reader: &mut PipeReader) -> Option<Order> {
         let _ = reader.read(&mut [0]);
-        self.state().order.take()
+        self.state().orders.pop_front()
     }
 
     /// Waits until `is_true`; false when `within` has passed first.

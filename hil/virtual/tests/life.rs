@@ -180,3 +180,20 @@ fn names_what_it_waited_for_when_a_second_module_takes_its_place() {
         "{error}"
     );
 }
+
+#[test]
+fn two_orders_at_once_are_both_obeyed_and_no_third() {
+    let bus = VirtualBus::temporary().unwrap();
+    let builder = AsrModule::builder(REVISION).boot_times(Duration::from_secs(1), SHORT);
+    let module = builder.attach(&bus).unwrap();
+    module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
+    module.detach();
+    module.attach();
+    module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
+    module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
+    assert_eq!(
+        module.wait_while_mode(Mode::Run, Duration::from_millis(300)),
+        Mode::Run
+    );
+    assert_eq!(module.counters().boots, 2);
+}

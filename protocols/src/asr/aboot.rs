@@ -40,6 +40,9 @@ pub(super) mod patience {
     pub const WORK: Duration = Duration::from_secs(900);
     /// `disconnect`: answered or not, everything is written by then.
     pub const DISCONNECT: Duration = Duration::from_secs(1);
+    /// Before `complete`: an answer that comes twice, or late, has come by then, and cannot be taken for the proof. The
+    /// length is ours.
+    pub const SETTLED: Duration = Duration::from_millis(100);
     /// After a FAIL to a harmless question while work is queued: if it was the work that failed, the question's
     /// own answer still comes. The length is ours.
     pub const SECOND_ANSWER: Duration = Duration::from_millis(500);
@@ -129,6 +132,9 @@ pub fn chip_name(version_bootrom: &str) -> Option<&'static str> {
     })
 }
 
+/// So many answers to nothing are let pass where the answer waited for cannot be mistaken.
+const STALE_ANSWERS: u32 = 3;
+
 /// Commands over a link.
 impl Link<'_> {
     /// Sends a command and waits for its OKAY; returns the value after it.
@@ -163,7 +169,11 @@ impl Link<'_> {
         patience: Duration,
         repeat: bool,
     ) -> Result<String, Cause> {
-        match self.command(text, patience) {
+        let answered = match repeat {
+            true => self.value(text, patience),
+            false => self.command(text, patience),
+        };
+        match answered {
             Err(Cause::Silent { .. }) => {}
             answered => return answered,
         }
@@ -177,6 +187,38 @@ impl Link<'_> {
             }
         };
         match reply {
+            Reply::Okay(value) => Ok(value),
+            other => Err(unexpected(text, other)),
+        }
+    }
+
+    /// The answer to `text`, which has been sent. An answer that comes twice is let pass when `is_stale` tells it from
+    /// the one that is waited for; it is the answer if no other comes.
+    fn fresh_reply(
+        &mut self,
+        text: &str,
+        patience: Duration,
+        is_stale: impl Fn(&Reply) -> bool,
+    ) -> Result<Reply, Cause> {
+        let mut reply = self.reply(text, patience)?;
+        for _ in 0..STALE_ANSWERS {
+            if !is_stale(&reply) {
+                break;
+            }
+            self.note(&format!("dropped an answer to nothing: {reply}"));
+            reply = match self.reply(text, patience) {
+                Err(Cause::Silent { .. }) => break,
+                answer => answer?,
+            };
+        }
+        Ok(reply)
+    }
+
+    /// [`Link::command`] for a question that is never answered with OKAY alone.
+    pub fn value(&mut self, text: &str, patience: Duration) -> Result<String, Cause> {
+        self.send_command(text)?;
+        let is_stale = |reply: &Reply| *reply == Reply::Okay(String::new());
+        match self.fresh_reply(text, patience, is_stale)? {
             Reply::Okay(value) => Ok(value),
             other => Err(unexpected(text, other)),
         }
@@ -214,7 +256,7 @@ impl Link<'_> {
     pub fn announce(&mut self, len: u32, patience: Duration) -> Result<(), Cause> {
         let text = format!("download:{len:08x}");
         self.send_command(&text)?;
-        match self.reply(&text, patience)? {
+        match self.fresh_reply(&text, patience, |reply| matches!(reply, Reply::Okay(_)))? {
             Reply::Data(agreed) if agreed == len => Ok(()),
             other => Err(unexpected(&text, other)),
         }
@@ -223,7 +265,7 @@ impl Link<'_> {
     /// Waits until the module has all bytes that were announced and sent.
     pub fn stored(&mut self, len: u32) -> Result<(), Cause> {
         let sent = format!("{len} bytes");
-        match self.reply(&sent, patience::STORED)? {
+        match self.fresh_reply(&sent, patience::STORED, |reply| *reply == Reply::Data(len))? {
             Reply::Okay(_) => Ok(()),
             other => Err(unexpected(&sent, other)),
         }

@@ -251,6 +251,25 @@ impl<'w> Link<'w> {
         self.line.send(&self.outbox)
     }
 
+    /// Waits until the module has said nothing for so long that ends a command. Over ETHOS answers are numbered.
+    pub fn settle(&mut self, quiet: Duration) -> Result<(), Cause> {
+        if self.channel.is_some() {
+            return Ok(());
+        }
+        let mut until = self.line.now() + quiet;
+        for _ in 0..FRAMES_BETWEEN_WRITES {
+            match self.next(until)? {
+                Some(Said::Reply(reply)) => {
+                    self.unasked(reply);
+                    until = self.line.now() + quiet;
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
     /// A FAIL that has already arrived though nothing was asked: what was queued earlier has failed.
     /// Source: §4.5 (V-img).
     pub fn unasked_refusal(&mut self, next: &str) -> Result<Option<String>, Cause> {
@@ -269,13 +288,19 @@ impl<'w> Link<'w> {
         let now = self.line.now();
         for _ in 0..FRAMES_BETWEEN_WRITES {
             match self.next(now)? {
-                Some(Said::Reply(Reply::Fail(why))) => _ = self.refusal.get_or_insert(why),
-                Some(Said::Reply(reply)) => self.note(&format!("dropped an answer to nothing: {reply}")),
+                Some(Said::Reply(reply)) => self.unasked(reply),
                 Some(_) => {}
                 None => break,
             }
         }
         Ok(())
+    }
+
+    fn unasked(&mut self, reply: Reply) {
+        match reply {
+            Reply::Fail(why) => _ = self.refusal.get_or_insert(why),
+            reply => self.note(&format!("dropped an answer to nothing: {reply}")),
+        }
     }
 
     /// The next reply to `sent` that ends a command. Whatever the module says proves the link for [`LINK_LOSS`];

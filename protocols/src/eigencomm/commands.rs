@@ -237,4 +237,7 @@ pub(super) mod patience {
     /// The line is quiet after this long, and is given up for noisy after that.
     pub const QUIET: Duration = Duration::from_millis(50);
     pub const NOISY: Duration = Duration::from_secs(3);
+    /// An answer to BULK_READ names no address: one that was given twice, or late, is known by the answer too many that
+    /// begins within this. The length is ours.
+    pub const SETTLED: Duration = Duration::from_millis(200);
 }

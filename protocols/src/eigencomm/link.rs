@@ -85,6 +85,8 @@ pub(super) struct Link<'w> {
     baud: Option<u32>,
     log: VecDeque<String>,
     retried: bool,
+    /// Something was dropped before a BULK_READ.
+    unsettled: bool,
 }
 
 impl<'w> Link<'w> {
@@ -99,6 +101,7 @@ impl<'w> Link<'w> {
             baud: None,
             log: VecDeque::new(),
             retried: false,
+            unsettled: false,
         }
     }
 
@@ -187,7 +190,7 @@ impl Link<'_> {
     /// Waits until the module has forgotten whatever it had half received. Source: §4.2 (V*).
     pub fn stay_silent(&mut self) -> Result<(), WireError> {
         self.wire.pause(patience::SILENCE)?;
-        self.drop_input()
+        self.drop_input().map(drop)
     }
 }
 
@@ -239,7 +242,8 @@ impl Link<'_> {
     /// # Errors
     /// [`Trouble::Lost`] when none can be read, [`Trouble::Refused`] when the module says no.
     pub fn ask(&mut self, command: Command, index: u8, data: &[u8], within: Duration) -> Result<(), Trouble> {
-        self.drop_input()?;
+        let dropped = self.drop_input()?;
+        self.unsettled |= dropped && command == Command::BULK_READ;
         self.outbox.clear();
         frame::encode(self.decoder.check(), command, index, data, &mut self.outbox);
         self.send()?;
@@ -311,6 +315,14 @@ impl Link<'_> {
         self.baud.map_or(Duration::ZERO, |baud| per_byte(baud) * 5 / 4)
     }
 
+    /// Whether nothing has come since the last call, or comes now, that no BULK_READ has asked for.
+    pub fn is_settled(&mut self) -> Result<bool, WireError> {
+        let until = self.wire.now() + patience::SETTLED;
+        let more = self.take_in(until)?;
+        self.quiet()?;
+        Ok(!std::mem::take(&mut self.unsettled) && !more)
+    }
+
     /// Waits until nothing more comes, not for ever.
     fn quiet(&mut self) -> Result<(), WireError> {
         let noisy = self.wire.now() + patience::NOISY;
@@ -325,15 +337,17 @@ impl Link<'_> {
         Ok(())
     }
 
-    /// What has arrived unasked is dropped, so that it can never be taken for an answer.
-    fn drop_input(&mut self) -> Result<(), WireError> {
+    /// What has arrived unasked is dropped, so that it can never be taken for an answer; true when there was something.
+    fn drop_input(&mut self) -> Result<bool, WireError> {
+        let mut dropped = self.decoder.is_midst();
         for _ in 0..READS_AT_ONCE {
             if self.wire.receive(&mut self.inbox[..], Duration::ZERO)? == 0 {
                 break;
             }
+            dropped = true;
         }
         self.decoder.clear();
-        Ok(())
+        Ok(dropped)
     }
 
     /// Takes some bytes in; false when none has come until then.

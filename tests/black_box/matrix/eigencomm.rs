@@ -2,64 +2,124 @@
 
 use std::cmp::Ordering;
 
+use std::time::Duration;
+
 use qpyflash_virtual::{
-    Eigencomm, EigencommFlash, EigencommModule, EigencommPackage, Fault, FlashChip, Mode, Scale,
+    BareModule, Eigencomm, EigencommFlash, EigencommModule, EigencommPackage, Fault, FlashChip, Mode, Scale,
 };
 
-use super::Subject;
+use super::grid::{Grid, Runs, Way};
+use super::{Subject, clocked};
 use crate::bench::{Bench, PATIENCE};
 
 /// The first session of the ROM takes the header, the second the agent. Whatever is lost is asked for again; a
 /// refusal of the end of either is the end. Source: specs/eigencomm-agentboot.md §3.
 const ROM: &str = "
-               silence garbage noise nak:9a lose-reply duplicate-reply corrupt-reply split-reply stop-reading vanish power-loss slow:150
-ec.rom.sync    silent0 ok      ok    ok     ok         ok              ok            ok          silent0      gone0  gone0      ok
-ec.rom.version silent0 ok      ok    ok     ok         ok              ok            ok          silent0      gone0  gone0      ok
-ec.rom.select  silent0 ok      ok    ok     ok         ok              ok            ok          silent0      gone0  gone0      ok
-ec.rom.verify  silent0 ok      ok    ok     ok         ok              ok            ok          silent0      gone0  gone0      ok
-ec.rom.head    silent0 ok      ok    ok     ok         ok              ok            ok          silent0      gone0  gone0      ok
-ec.rom.data@2  silentH ok      ok    ok     ok         ok              ok            ok          silentH      goneH  goneH      ok
-ec.rom.done    silent0 ok      ok    nak0   ok         ok              ok            ok          silent0      gone0  gone0      ok
-ec.rom.done@2  silentH ok      ok    nakH   ok         ok              ok            ok          silentH      goneH  goneH      ok
+               wait silence garbage noise nak:9a lose-reply duplicate-reply stale-reply corrupt-reply split-reply in-time late stop-reading vanish move  power-loss
+ec.rom.sync    200  silent0 ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silent0      gone0  gone0 gone0
+ec.rom.version 1200 silent0 ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silent0      gone0  gone0 gone0
+ec.rom.select  1200 silent0 ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silent0      gone0  gone0 gone0
+ec.rom.verify  1200 silent0 ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silent0      gone0  gone0 gone0
+ec.rom.head    1200 silent0 ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silent0      gone0  gone0 gone0
+ec.rom.data@2  1200 silentH ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentH      goneH  goneH goneH
+ec.rom.done    1200 silent0 ok      ok    nak0   ok         ok              ok          ok            ok          ok      ok   silent0      gone0  gone0 gone0
+ec.rom.done@2  1200 silentH ok      ok    nakH   ok         ok              ok          ok            ok          ok      ok   silentH      goneH  goneH goneH
 ";
 
 /// Image 1 is the boot loader, 3 the modem; DONE 1 is that of a header, 2 that of its body. Bulk reads 1 to 4 are the
 /// RF data, 5 on are the images read back. An image that was broken off is begun again, three times in all. Source:
 /// §4, §7.3.
 const AGENT: &str = "
-                   silence garbage noise nak:9a lose-reply duplicate-reply corrupt-reply split-reply stop-reading vanish power-loss slow:150
-ec.lpc.sync        silentH ok      ok    ok     ok         ok              ok            ok          silentH      goneH  goneH      ok
-ec.lpc.bulk-read   silentH ok      ok    ok     ok         ok              ok            ok          silentH      goneH  goneH      ok
-ec.lpc.erase       silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.lpc.burn-one    silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.lpc.burn-one@3  silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.sync@2       silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.version      silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.select       silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.verify       silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.head@3       silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.data         silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.data@4       silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.done         silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.ag.done@2       silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.lpc.status      silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.lpc.bulk-read@6 silentA ok      ok    ok     ok         ok              ok            ok          silentA      goneA  goneA      ok
-ec.lpc.reset       ok      ok      ok    cycle  ok         ok              ok            ok          ok           new    ok         ok
+                   wait  silence garbage noise nak:9a lose-reply duplicate-reply stale-reply corrupt-reply split-reply in-time late stop-reading vanish  move    power-loss
+ec.lpc.sync        200   silentH ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentH      goneH   goneH   goneH
+ec.lpc.bulk-read   3000  silentH ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentH      goneH   goneH   goneH
+ec.lpc.erase       10000 silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.lpc.burn-one    1200  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.lpc.burn-one@3  1200  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.sync@2       100   silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.version      1200  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.select       1200  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.verify       1200  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.head@3       1200  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.data         15000 silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.data@4       15000 silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.done         1200  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.ag.done@2       1200  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.lpc.status      1500  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.lpc.bulk-read@6 3000  silentA ok      ok    ok     ok         ok              ok          ok            ok          ok      ok   silentA      goneA   goneA   goneA
+ec.lpc.reset       2000  ok      ok      ok    cycle  ok         ok              ok          ok            ok          ok      ok   ok           unseenC unseenC ok
 ";
 
 /// What the line has spoilt is sent again; other refusals end the run. A status that can be good the next time is
 /// asked for by burning again; a module that refuses BULK_READ is read with READ_MEM. Source: §7.1, §7.3.
 const REFUSALS: &str = "
-                 nak:80 nak:81 nak:82 nak:94 nak:98 nak:9b nak:9c nak:9e nak:32
-ec.rom.data@2    nakH   nakH   nakH   nakH   nakH   ok     nakH   ok     nakH
-ec.lpc.bulk-read ok     ok     ok     ok     ok     ok     ok     ok     ok
-ec.lpc.erase     nakA   nakA   nakA   nakA   nakA   ok     ok     ok     nakA
-ec.lpc.burn-one  nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
-ec.ag.head@3     nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
-ec.ag.data@2     nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
-ec.ag.done       nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
-ec.lpc.status    nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
+                 wait  nak:80 nak:81 nak:82 nak:94 nak:98 nak:9b nak:9c nak:9e nak:32
+ec.rom.data@2    1200  nakH   nakH   nakH   nakH   nakH   ok     nakH   ok     nakH
+ec.lpc.bulk-read 3000  ok     ok     ok     ok     ok     ok     ok     ok     ok
+ec.lpc.erase     10000 nakA   nakA   nakA   nakA   nakA   ok     ok     ok     nakA
+ec.lpc.burn-one  1200  nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
+ec.ag.head@3     1200  nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
+ec.ag.data@2     15000 nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
+ec.ag.done       1200  nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
+ec.lpc.status    1500  nakA   nakA   nakA   nakA   nakA   ok     ok     ok     ok
 ";
+
+/// Every code. Source: §7.1.
+const CODES_ROM: &str = "
+               wait nak:01+26+30+31+32+33+6f+80+81+82+83+84+85+94+96+98+99+9d+ff nak:9a nak:9b+9e nak:9c
+ec.rom.sync    200  ok                                                           ok     ok        ok
+ec.rom.version 1200 nak0                                                         ok     ok        nak0
+ec.rom.select  1200 nak0                                                         ok     ok        nak0
+ec.rom.verify  1200 nak0                                                         ok     ok        nak0
+ec.rom.head    1200 nak0                                                         ok     ok        nak0
+ec.rom.data@2  1200 nakH                                                         ok     ok        nakH
+ec.rom.done    1200 nak0                                                         nak0   nak0      nak0
+ec.rom.done@2  1200 nakH                                                         nakH   nakH      nakH
+";
+
+const CODES_AGENT: &str = "
+                   wait  nak:01+26+6f+80+81+82+94+98 nak:30+31+32+33+83+84+85+96+99+9d+ff nak:9a+9b+9e nak:9c
+ec.lpc.sync        200   ok                          ok                                   ok           ok
+ec.lpc.bulk-read   3000  ok                          ok                                   ok           ok
+ec.lpc.erase       10000 nakA                        nakA                                 ok           ok
+ec.lpc.burn-one    1200  nakA                        ok                                   ok           ok
+ec.lpc.burn-one@3  1200  nakA                        ok                                   ok           ok
+ec.ag.sync@2       100   ok                          ok                                   ok           ok
+ec.ag.version      1200  nakA                        ok                                   ok           ok
+ec.ag.select       1200  nakA                        ok                                   ok           ok
+ec.ag.verify       1200  nakA                        ok                                   ok           ok
+ec.ag.head@3       1200  nakA                        ok                                   ok           ok
+ec.ag.data         15000 nakA                        ok                                   ok           ok
+ec.ag.data@4       15000 nakA                        ok                                   ok           ok
+ec.ag.done         1200  nakA                        ok                                   ok           ok
+ec.ag.done@2       1200  nakA                        ok                                   ok           ok
+ec.lpc.status      1500  nakA                        ok                                   ok           ok
+ec.lpc.bulk-read@6 3000  ok                          ok                                   ok           ok
+ec.lpc.reset       2000  ok                          ok                                   ok           ok
+";
+
+const fn grid(title: &'static str, runs: Runs, text: &'static str) -> Grid {
+    Grid {
+        title,
+        arguments: "",
+        runs,
+        text,
+    }
+}
+
+const GRIDS: [Grid; 5] = [
+    grid("boot ROM", Runs::Both, ROM),
+    grid("agent", Runs::Both, AGENT),
+    grid("refusals", Runs::Both, REFUSALS),
+    grid("every code of the boot ROM", Runs::Session, CODES_ROM),
+    grid("every code of the agent", Runs::Session, CODES_AGENT),
+];
+
+pub(super) const WAY: Way = Way {
+    title: "EC618",
+    longest: Duration::from_secs(48),
+    grids: &GRIDS,
+};
 
 /// A module that runs one revision, and a package of the next.
 #[derive(Debug)]
@@ -79,13 +139,6 @@ impl Upgrade {
             package,
         }
     }
-
-    fn held(module: &EigencommModule, chip: FlashChip, offset: u32, length: usize) -> Option<Vec<u8>> {
-        match chip {
-            FlashChip::Ap => module.ap(offset, length),
-            FlashChip::Cp => module.cp(offset, length),
-        }
-    }
 }
 
 impl Subject for Upgrade {
@@ -93,6 +146,10 @@ impl Subject for Upgrade {
 
     /// Nothing but the boot pin keeps a boot ROM of this kind in download mode. Source: §7.4.
     const SHOWS_UP_HALF_WRITTEN: bool = false;
+
+    fn way(&self) -> Way {
+        WAY
+    }
 
     fn attach(&self, bench: &Bench, fault: Fault) -> EigencommModule {
         let module = EigencommModule::builder(OLD)
@@ -104,11 +161,12 @@ impl Subject for Upgrade {
         module
     }
 
-    fn was_let_go(&self, module: &EigencommModule) -> bool {
-        module
-            .commands()
-            .iter()
-            .any(|command| command.contains("SYS_RST"))
+    fn bare(&self) -> BareModule<Eigencomm> {
+        EigencommModule::builder(OLD).bare().unwrap()
+    }
+
+    fn let_go(&self, commands: &[String]) -> bool {
+        commands.iter().any(|command| command.contains("SYS_RST"))
     }
 
     fn package(&self) -> (&str, &[u8]) {
@@ -119,16 +177,15 @@ impl Subject for Upgrade {
         &OLD[..10]
     }
 
-    fn assert_written(&self, module: &EigencommModule, before: &EigencommFlash) {
+    fn assert_written(&self, now: &EigencommFlash, before: &EigencommFlash) {
         for (name, chip, offset, bytes) in self.package.expected_regions() {
-            let held = Upgrade::held(module, chip, offset, bytes.len());
-            assert!(held.as_ref() == Some(&bytes), "`{name}` at {offset:#x} differs");
+            let held = now.region(chip, offset, bytes.len());
+            assert!(held == Some(&bytes[..]), "`{name}` at {offset:#x} differs");
         }
-        assert!(module.flash().calibration() == before.calibration());
+        assert!(now.calibration() == before.calibration());
     }
 
-    fn assert_unchanged(&self, module: &EigencommModule, before: &EigencommFlash) {
-        let now = module.flash();
+    fn assert_unchanged(&self, now: &EigencommFlash, before: &EigencommFlash) {
         for chip in [FlashChip::Ap, FlashChip::Cp] {
             assert!(
                 now.bytes(chip) == before.bytes(chip),
@@ -139,11 +196,11 @@ impl Subject for Upgrade {
 
     fn assert_partly_written(
         &self,
-        module: &EigencommModule,
+        now: &EigencommFlash,
         before: &EigencommFlash,
         (phase, image): (&str, &str),
     ) {
-        assert!(module.flash().calibration() == before.calibration());
+        assert!(now.calibration() == before.calibration());
         let regions = self.package.expected_regions();
         let place = |name: &str| {
             let image = match name {
@@ -156,11 +213,11 @@ impl Subject for Upgrade {
         for (name, chip, offset, bytes) in &regions {
             let expected = match place(name).cmp(&place(image)) {
                 // The rests of all partitions are cleared before anything is written.
-                Ordering::Less if phase != "erase" => Some(bytes.clone()),
+                Ordering::Less if phase != "erase" => Some(&bytes[..]),
                 Ordering::Equal => continue,
-                _ => before.region(*chip, *offset, bytes.len()).map(<[u8]>::to_vec),
+                _ => before.region(*chip, *offset, bytes.len()),
             };
-            let held = Upgrade::held(module, *chip, *offset, bytes.len());
+            let held = now.region(*chip, *offset, bytes.len());
             assert!(held == expected, "`{name}` at {offset:#x}, at {image}");
         }
     }
@@ -168,6 +225,10 @@ impl Subject for Upgrade {
 
 #[test]
 fn ec618_every_fault_at_every_request() {
-    let grids = [("", ROM), ("", AGENT), ("", REFUSALS)];
-    super::runs(&Upgrade::new(), &grids);
+    super::runs(&Upgrade::new());
+}
+
+#[test]
+fn ec618_every_fault_on_a_virtual_clock() {
+    clocked::runs(&Upgrade::new());
 }

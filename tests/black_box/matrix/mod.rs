@@ -1,25 +1,35 @@
 //! The fault matrix: every fault at every request of a download dialogue, as grids of text whose cells say how the
 //! run must end.
 //!
-//! After each run the flash is what `written` promises. Then a plain second run, after a power cycle unless the
-//! module has restarted by itself, makes the module whole.
+//! Each case is run twice: by the program, over a pseudo-terminal, with time-outs made shorter; and by the session
+//! alone against a clock that is turned instead of waited for, where every time-out has its true length. After each
+//! run the flash is what `written` promises. Then a plain second run, after a power cycle unless the module has
+//! restarted by itself, makes the module whole.
 
+mod asr;
+mod asr_grids;
+mod clocked;
 mod eigencomm;
 mod grid;
+mod report;
 mod unisoc;
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use qpyflash_virtual::{Fault, Mode, Platform, VirtualModule};
+use qpyflash_virtual::{BareModule, Fault, Mode, Platform, VirtualModule};
 use serde_json::Value;
 
 use crate::bench::{Bench, PATIENCE};
 use crate::harness::each_of;
-use grid::{Case, Ending};
+use grid::{Case, Ending, Runs, Way};
 
 /// The time-outs of a run that waits for something in vain.
-const HASTE: &str = "0.15";
+const HASTE: f64 = 0.15;
+/// An answer comes late when the host has waited so many times.
+const LATE: f64 = 1.5;
+/// No run waits for less than this.
+const IN_TIME: Duration = Duration::from_millis(150);
 /// No fault may hold a run up for longer then, on a busy machine.
 const BOUND: Duration = Duration::from_secs(40);
 /// Cases in work at once.
@@ -32,11 +42,16 @@ trait Subject: Sync + Debug {
     /// Whether a half-written module shows up without the boot pin.
     const SHOWS_UP_HALF_WRITTEN: bool = true;
 
+    fn way(&self) -> Way;
+
     /// Plugs the module in, in download mode.
     fn attach(&self, bench: &Bench, fault: Fault) -> VirtualModule<Self::Platform>;
 
-    /// Whether the host has told the module to restart, and the module was able to hear it.
-    fn was_let_go(&self, module: &VirtualModule<Self::Platform>) -> bool;
+    /// The same module on no bus.
+    fn bare(&self) -> BareModule<Self::Platform>;
+
+    /// Whether these commands have told the module to restart.
+    fn let_go(&self, commands: &[String]) -> bool;
 
     /// The package as a file, and the name it must have.
     fn package(&self) -> (&str, &[u8]);
@@ -45,66 +60,75 @@ trait Subject: Sync + Debug {
     fn label(&self) -> &str;
 
     /// Asserts that the module holds the package and has kept what only it has.
-    fn assert_written(&self, module: &VirtualModule<Self::Platform>, before: &Memory<Self>);
+    fn assert_written(&self, now: &Memory<Self>, before: &Memory<Self>);
 
     /// Asserts that nothing of it has changed.
-    fn assert_unchanged(&self, module: &VirtualModule<Self::Platform>, before: &Memory<Self>);
+    fn assert_unchanged(&self, now: &Memory<Self>, before: &Memory<Self>);
 
     /// Asserts that what comes before `image` in the package is in flash, and that what comes after it is as it was.
-    fn assert_partly_written(
-        &self,
-        module: &VirtualModule<Self::Platform>,
-        before: &Memory<Self>,
-        phase_and_image: (&str, &str),
-    );
+    fn assert_partly_written(&self, now: &Memory<Self>, before: &Memory<Self>, phase_and_image: (&str, &str));
+
+    /// Asserts that the flash is what `written` promises.
+    fn assert_promise(&self, written: &Value, phase: &str, now: &Memory<Self>, before: &Memory<Self>) {
+        match written["state"].as_str() {
+            Some("complete") => self.assert_written(now, before),
+            Some("partial") => {
+                let image = written["image"].as_str().unwrap();
+                self.assert_partly_written(now, before, (phase, image));
+            }
+            _ => self.assert_unchanged(now, before),
+        }
+    }
 }
 
 type Memory<S> = <<S as Subject>::Platform as Platform>::Memory;
 
-/// Every case of these grids, each with the arguments of the write that has the fault.
-fn runs<S: Subject>(subject: &S, grids: &[(&'static str, &str)]) {
-    let all = grids
-        .iter()
-        .flat_map(|(arguments, grid)| grid::cases(arguments, grid));
-    let mut cases: Vec<Case> = all.collect();
+/// Runs every case of a subject by the program.
+fn runs<S: Subject>(subject: &S) {
+    let before = subject.bare().flash().clone();
+    let grids = subject.way().grids.iter().filter(|grid| grid.runs == Runs::Both);
+    let mut cases: Vec<Case> = grids
+        .flat_map(|grid| grid.cases())
+        .filter(Case::is_for_the_program)
+        .collect();
     // The longest first, so that none of them is waited for alone.
-    cases.sort_by_key(|case| !case.makes_wait());
-    each_of(AT_ONCE, &cases, |case| run(subject, case));
+    cases.sort_by_key(|case| std::cmp::Reverse(case.makes_wait().then_some(case.wait)));
+    each_of(AT_ONCE, &cases, |case| run(subject, &before, case));
 }
 
-fn run<S: Subject>(subject: &S, case: &Case) {
+fn run<S: Subject>(subject: &S, before: &Memory<S>, case: &Case) {
     let bench = Bench::bare();
     let (file, package) = subject.package();
     bench.file(file, package);
-    let fault = case.fault.parse();
+    let fault = case.fault(case.wait.mul_f64(HASTE * LATE), IN_TIME).parse();
     let module = subject.attach(&bench, fault.unwrap_or_else(|why| panic!("{why}")));
-    let before = module.flash();
     let boots = module.counters().boots;
-    let (place, label) = (module.topology(), subject.label());
-    let write = format!("write {file} --json --backup-dir kept --path {place} --oc {label}");
-    let faulty = bench.say(&format!("{write} {}", case.arguments));
-    let ended = if case.makes_wait() {
-        faulty.scale(HASTE).end()
-    } else {
-        faulty.end()
-    };
+    let label = subject.label();
+    let write = |place: &str| format!("write {file} --json --backup-dir kept --path {place} --oc {label}");
+    let faulty = bench.say(&format!("{} {}", write(module.topology()), case.grid.arguments));
+    let scale = if case.makes_wait() { HASTE } else { 1.0 };
+    let ended = faulty.scale(&scale.to_string()).end();
     assert!(ended.took < BOUND, "{:?}", ended.took);
     assert!(module.faults_have_struck(), "{ended:#?}");
     let outcome = ended.outcome();
     assert_ends(&outcome, case.ending);
-    match outcome["written"]["state"].as_str() {
-        Some("complete") => subject.assert_written(&module, &before),
-        Some("partial") => {
-            let image = outcome["written"]["image"].as_str().unwrap();
-            let phase = outcome["error"]["phase"].as_str().unwrap();
-            subject.assert_partly_written(&module, &before, (phase, image));
-        }
-        _ => subject.assert_unchanged(&module, &before),
-    }
+    let phase = outcome["error"]["phase"].as_str().unwrap_or_default();
+    subject.assert_promise(&outcome["written"], phase, &module.memory(), before);
     revive(subject, &module, case, boots);
-    bench.say(&write).end().expect_written("confirmed");
-    subject.assert_written(&module, &before);
+    let place = match case.effect() {
+        "move" => ELSEWHERE,
+        _ => module.topology(),
+    };
+    bench
+        .say(&write(place))
+        .scale("1")
+        .end()
+        .expect_written("confirmed");
+    subject.assert_written(&module.memory(), before);
 }
+
+/// Where a module that is moved comes back.
+const ELSEWHERE: &str = "1-4.7";
 
 /// Asserts exit code, verdict or error, what was written, and that a hint helps.
 #[track_caller]
@@ -126,7 +150,7 @@ fn assert_ends(outcome: &Value, ending: Ending) {
 /// Powers the module anew, unless it has restarted by itself.
 fn revive<S: Subject>(subject: &S, module: &VirtualModule<S::Platform>, case: &Case, boots: u64) {
     let needs_boot_pin = case.ending.written == "partial" && !S::SHOWS_UP_HALF_WRITTEN;
-    let restarts = case.effect() == "power-loss" || subject.was_let_go(module);
+    let restarts = matches!(case.effect(), "power-loss" | "move") || subject.let_go(&module.commands());
     if case.effect() == "vanish" {
         module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
         module.set_boot_pin(needs_boot_pin);

@@ -7,6 +7,7 @@ use crate::asr::AsrModule;
 use crate::asr::ethos::Weather;
 use crate::asr::flash::Flash;
 use crate::asr::programmer::Generation;
+use crate::bare::BareModule;
 use crate::builder::VirtualModuleBuilder;
 use crate::socket::Socket;
 
@@ -160,9 +161,22 @@ impl VirtualModuleBuilder<Asr> {
     /// # Errors
     /// The operating system's error when the module's thread or pipe cannot be made.
     pub fn attach(self, socket: &(impl Socket + Clone + 'static)) -> io::Result<AsrModule> {
+        let flash = self.factory_flash();
+        self.start(socket, flash)
+    }
+
+    /// Makes it a module in download mode on no bus, in no thread and with no clock of its own.
+    ///
+    /// # Errors
+    /// The operating system's error when its pipe cannot be made.
+    pub fn bare(self) -> io::Result<BareModule<Asr>> {
+        let flash = self.factory_flash();
+        self.start_bare(flash)
+    }
+
+    fn factory_flash(&self) -> Flash {
         let identity = self.common.identity.as_ref();
         let revision = identity.map(|identity| identity.revision.as_str());
-        let flash = Flash::factory(self.platform.flash_bytes, revision);
-        self.start(socket, flash)
+        Flash::factory(self.platform.flash_bytes, revision)
     }
 }

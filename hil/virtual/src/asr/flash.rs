@@ -61,7 +61,12 @@ impl Flash {
 
     /// The bytes of a partition of the table that was last given to the module.
     pub fn partition(&self, name: &str) -> Option<&[u8]> {
-        self.bytes.get(self.layout.as_ref()?.find(name)?.range())
+        self.bytes.get(self.place(name)?)
+    }
+
+    /// Where it lies in the array.
+    pub fn place(&self, name: &str) -> Option<Range<usize>> {
+        Some(self.layout.as_ref()?.find(name)?.range())
     }
 
     /// The revision that boots; none when the firmware is torn or there is none.

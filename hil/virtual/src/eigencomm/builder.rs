@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::EigencommModule;
 use super::agents::AgentKind;
 use super::flash::EigencommFlash;
+use crate::bare::BareModule;
 use crate::builder::VirtualModuleBuilder;
 use crate::socket::Socket;
 
@@ -141,7 +142,20 @@ impl VirtualModuleBuilder<Eigencomm> {
     /// # Errors
     /// The operating system's error when the module's thread or pipe cannot be made.
     pub fn attach(self, socket: &(impl Socket + Clone + 'static)) -> io::Result<EigencommModule> {
-        let flash = EigencommFlash::factory(self.common.identity.as_ref());
+        let flash = self.factory_flash();
         self.start(socket, flash)
+    }
+
+    /// Makes it a module in download mode on no bus, in no thread and with no clock of its own.
+    ///
+    /// # Errors
+    /// The operating system's error when its pipe cannot be made.
+    pub fn bare(self) -> io::Result<BareModule<Eigencomm>> {
+        let flash = self.factory_flash();
+        self.start_bare(flash)
+    }
+
+    fn factory_flash(&self) -> EigencommFlash {
+        EigencommFlash::factory(self.common.identity.as_ref())
     }
 }

@@ -31,6 +31,9 @@ pub enum Effect {
     LoseReply,
     /// Answers twice.
     DuplicateReply,
+    /// Answers twice: the second time in the place of the answer to the next request. That answer and every later one
+    /// come so late that the host has gone on.
+    StaleReply,
     /// One bit of the answer is flipped, none that makes or breaks a 7D or 7E.
     CorruptReply,
     /// The answer of a Unisoc or Eigencomm module is this code, and what was asked is not done.
@@ -56,6 +59,8 @@ pub enum Effect {
     StopReading,
     /// The cable is pulled: the module leaves the bus until it is attached again.
     Vanish,
+    /// The cable is pulled and put in elsewhere: the module boots at another topology path, with other port names.
+    Move,
     /// The supply fails and comes back: RAM is lost, the module boots.
     PowerLoss,
 }
@@ -88,6 +93,7 @@ fn parse_effect(text: &str) -> Result<Effect, String> {
         "silence" => Effect::Silence,
         "lose-reply" => Effect::LoseReply,
         "duplicate-reply" => Effect::DuplicateReply,
+        "stale-reply" => Effect::StaleReply,
         "corrupt-reply" => Effect::CorruptReply,
         "nak" => {
             let code = u16::from_str_radix(detail, 16)
@@ -114,6 +120,7 @@ fn parse_effect(text: &str) -> Result<Effect, String> {
         "short-reads" => Effect::ShortReads,
         "stop-reading" => Effect::StopReading,
         "vanish" => Effect::Vanish,
+        "move" => Effect::Move,
         "power-loss" => Effect::PowerLoss,
         _ => return Err(format!("`{name}` is no effect of a fault")),
     })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::flash::UnisocFlash;
 use super::{UnisocModule, fdl};
+use crate::bare::BareModule;
 use crate::builder::VirtualModuleBuilder;
 use crate::socket::Socket;
 
@@ -139,6 +140,20 @@ impl VirtualModuleBuilder<Unisoc> {
     /// # Errors
     /// The operating system's error when the module's thread or pipe cannot be made.
     pub fn attach(mut self, socket: &(impl Socket + Clone + 'static)) -> io::Result<UnisocModule> {
+        let flash = self.factory_flash();
+        self.start(socket, flash)
+    }
+
+    /// Makes it a module in download mode on no bus, in no thread and with no clock of its own.
+    ///
+    /// # Errors
+    /// The operating system's error when its pipe cannot be made.
+    pub fn bare(mut self) -> io::Result<BareModule<Unisoc>> {
+        let flash = self.factory_flash();
+        self.start_bare(flash)
+    }
+
+    fn factory_flash(&mut self) -> UnisocFlash {
         let identity = self.common.identity.as_ref();
         if self.platform.model.is_none() {
             let revision = identity.map(|identity| identity.revision.as_str());
@@ -150,6 +165,6 @@ impl VirtualModuleBuilder<Unisoc> {
             flash.nv.clear();
             (flash.phase_check, flash.is_formatted) = (None, false);
         }
-        self.start(socket, flash)
+        flash
     }
 }

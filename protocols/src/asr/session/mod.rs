@@ -214,7 +214,7 @@ impl Session<'_, '_> {
             true => self
                 .link
                 .command_across_silence(question, patience::QUESTION, true)?,
-            false => self.link.command(question, patience::QUESTION)?,
+            false => self.link.value(question, patience::QUESTION)?,
         };
         number(&answer).ok_or(Cause::Malformed {
             sent: question.into(),
@@ -228,6 +228,7 @@ impl Session<'_, '_> {
         if self.options.after == After::Reset {
             self.link.command("reboot", patience::QUESTION)?;
         }
+        self.link.settle(patience::SETTLED)?;
         self.link.command("complete", patience::WORK)?;
         self.written = Written::Complete;
         Ok(())

@@ -10,6 +10,7 @@ mod module;
 mod packages;
 mod scripts;
 mod sparse_images;
+mod stale;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

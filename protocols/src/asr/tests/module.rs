@@ -13,6 +13,8 @@ pub(crate) enum Instead {
     Say(Vec<&'static str>),
     /// These command frames after its usual answer.
     SayMore(Vec<&'static str>),
+    /// Its usual answer, and the same once more after this long.
+    Again(Duration),
     /// Its usual answer after this long; heartbeats go on.
     Late(Duration),
     /// All it has to say only after this long.
@@ -266,6 +268,12 @@ impl Module {
             Instead::SayMore(words) => {
                 self.answer(command);
                 words.iter().for_each(|text| self.reply(text));
+            }
+            Instead::Again(after) => {
+                self.answer(command);
+                if let Some((_, again)) = self.outgoing.back().cloned() {
+                    self.say(after, again);
+                }
             }
             Instead::Late(delay) => self.say(delay, b"~\x7d#OKAY~".to_vec()),
             Instead::Asleep(how_long) => {

@@ -9,22 +9,10 @@ mod rom;
 
 use super::commands::{Command, patience};
 use super::link::{Link, Trouble};
-use super::map::RF_BACKUP;
 use super::plan::Plan;
 use super::{Settings, Transport};
 use crate::{Cause, Failure, Phase, Progress, Wire, WireError, Written};
 pub use options::{After, Keeper, Options, Pacing, Proof, Report};
-
-/// The phases of a session, in order.
-const ORDER: [Phase; 7] = [
-    Phase::Sync,
-    Phase::LoadHelper,
-    Phase::CheckChip,
-    Phase::Erase,
-    Phase::Write,
-    Phase::Verify,
-    Phase::Reset,
-];
 
 /// Writes a package to the module at the other end of `wire`, which must be in download mode: in its boot ROM, or
 /// with the plan's own agent running.
@@ -231,8 +219,7 @@ impl Session<'_, '_> {
     /// Phases only go forward.
     fn enter(&mut self, phase: Phase, doing: &str) {
         self.doing = doing.to_owned();
-        let place = |phase| ORDER.iter().position(|&other| other == phase);
-        if place(phase) > place(self.phase) {
+        if phase > self.phase {
             self.phase = phase;
             self.link.report(Progress::Phase(phase));
         }
@@ -266,11 +253,5 @@ impl Session<'_, '_> {
             *bytes = self.bytes;
         }
         self.link.report(Progress::Bytes { image, done, total });
-    }
-
-    fn read_rf(&mut self) -> Result<Vec<u8>, Cause> {
-        self.doing = format!("reading the RF data at 0x{:x} of the CP flash", RF_BACKUP.start);
-        self.loop_sync(patience::AGENT_SYNCS)?;
-        Ok(self.read(super::Flash::Cp, RF_BACKUP.start, RF_BACKUP.end - RF_BACKUP.start)?)
     }
 }

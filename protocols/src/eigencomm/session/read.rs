@@ -17,6 +17,8 @@ use crate::eigencomm::plan::Burn;
 use crate::eigencomm::session::agent::READ_MEM_BYTES;
 use crate::{Cause, Progress};
 
+/// The RF data are read so often at most.
+const RF_TRIES: u32 = 3;
 /// From this size on, one BULK_READ costs less than READ_MEM.
 const BULK_FROM: u32 = 0x1000;
 
@@ -35,6 +37,23 @@ impl Session<'_, '_> {
             bytes.extend(self.link.payload());
         }
         Ok(bytes)
+    }
+
+    /// What cannot be replaced: it is read until every answer was the answer to its own request.
+    pub(super) fn read_rf(&mut self) -> Result<Vec<u8>, Cause> {
+        self.doing = format!("reading the RF data at 0x{:x} of the CP flash", RF_BACKUP.start);
+        for _ in 0..RF_TRIES {
+            self.loop_sync(patience::AGENT_SYNCS)?;
+            let rf = self.read(Flash::Cp, RF_BACKUP.start, RF_BACKUP.end - RF_BACKUP.start)?;
+            if self.link.is_settled()? {
+                return Ok(rf);
+            }
+            self.link.note("an answer too many: reading the RF data again");
+        }
+        Err(Cause::Malformed {
+            sent: Command::BULK_READ.name.into(),
+            answer: "more answers than it was asked for".into(),
+        })
     }
 
     /// Appends up to 64 KiB; false when the agent does not do this. The window is moved back where it would reach
@@ -104,8 +123,13 @@ impl Session<'_, '_> {
     }
 
     fn compare(&mut self, flash: Flash, at: u32, wanted: &[u8]) -> Result<(), Cause> {
-        let held = self.read(flash, at, wanted.len() as u32)?;
-        let Some(first) = held.iter().zip(wanted).position(|(held, wanted)| held != wanted) else {
+        let differs = |held: &[u8]| held.iter().zip(wanted).position(|(held, wanted)| held != wanted);
+        let mut held = self.read(flash, at, wanted.len() as u32)?;
+        if differs(&held).is_some() && !self.link.is_settled()? {
+            self.link.note("an answer too many: reading that again");
+            held = self.read(flash, at, wanted.len() as u32)?;
+        }
+        let Some(first) = differs(&held) else {
             return Ok(());
         };
         Err(Cause::Malformed {

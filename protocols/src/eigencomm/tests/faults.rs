@@ -443,3 +443,27 @@ fn compares_the_agent_after_the_boot_rom_has_heard_anything_twice() {
     run(&mut module, &small()).expect("it is written");
     assert_eq!(module.count("READ_MEM 42"), 13);
 }
+
+#[test]
+fn keeps_the_right_rf_data_although_an_answer_comes_again_in_the_place_of_the_next() {
+    let kept = |mut module: Module| {
+        let mut safe = Safe::default();
+        write(&mut module, &small(), &Options::default(), &mut safe).expect("it is written");
+        (safe.rf, module.count("BULK_READ"))
+    };
+    let (right, reads) = kept(Module::new());
+    for block in ["BULK_READ c0000 e1", "BULK_READ d0000 e1", "BULK_READ f0000 e1"] {
+        let again = Instead::Again(Duration::from_micros(1500));
+        let (rf, more) = kept(Module::new().on(block, 1, again));
+        assert!(rf == right, "{block}");
+        assert_eq!(more, reads + 4, "{block}: the RF data are read again");
+    }
+}
+
+#[test]
+fn compares_an_image_again_after_an_answer_too_many() {
+    let again = Instead::Again(Duration::from_micros(1500));
+    let mut module = Module::new().on("BULK_READ 24000 e0", 1, again);
+    run(&mut module, &small()).expect("it is written");
+    assert_eq!(module.count("BULK_READ 34000 e0"), 2);
+}

@@ -14,17 +14,6 @@ use super::plan::{Action, Plan, Step};
 use crate::{Cause, Failure, Phase, Platform, Progress, Wire, WireError, Written};
 pub use options::{After, Keeper, Kept, Options, Report, Transport};
 
-/// The phases of a session, in order.
-const ORDER: [Phase; 7] = [
-    Phase::Sync,
-    Phase::LoadHelper,
-    Phase::CheckChip,
-    Phase::Erase,
-    Phase::Write,
-    Phase::Verify,
-    Phase::Reset,
-];
-
 /// Writes a package to the module at the other end of `wire`, which must be in download mode.
 ///
 /// The module's own NV area is handed to `keeper` before anything is erased, and its calibration and identity
@@ -275,8 +264,7 @@ impl Session<'_, '_> {
     /// Phases only go forward, whatever the order of the package.
     fn enter(&mut self, phase: Phase, doing: &str) {
         self.doing = doing.to_owned();
-        let place = |phase| ORDER.iter().position(|&other| other == phase);
-        if place(phase) > place(self.phase) {
+        if phase > self.phase {
             self.phase = phase;
             self.link.report(Progress::Phase(phase));
         }

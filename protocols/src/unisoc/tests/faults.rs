@@ -363,7 +363,7 @@ fn gives_up_when_nobody_is_there() {
 #[test]
 fn syncs_with_a_loader_whose_version_was_lost() {
     // The first version of a UIS8850 is that of its boot ROM.
-    for (chip, nth) in [(CHIP, 1), (Platform::Unisoc8850, 2)] {
+    for (chip, nth) in [(CHIP, 1), (Platform::Unisoc8850, 1), (Platform::Unisoc8850, 2)] {
         for instead in [Instead::Mute, Instead::Twice] {
             let mut module = Module::new(chip).on("7E", nth, instead);
             run(&mut module, &small(chip)).expect("it is written");
@@ -397,6 +397,7 @@ fn never_begins_a_load_again_in_the_8850_rom() {
         (1, Written::HelpersOnly)
     );
     for (command, instead) in [
+        ("EXEC_DATA", Instead::Mute),
         ("ERASE_FLASH 60000000", Instead::Mute),
         ("MIDST_DATA 800", Instead::Damaged),
         ("END_DATA", Instead::Twice),

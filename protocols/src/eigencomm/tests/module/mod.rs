@@ -28,6 +28,8 @@ pub(crate) enum Instead {
     Damaged,
     /// Obeys, and answers twice.
     Twice,
+    /// Obeys, and answers once more after this long.
+    Again(Duration),
     /// Obeys, and answers after this long.
     Late(Duration),
     /// Obeys, with these bytes before the answer.
@@ -222,6 +224,7 @@ impl Module {
 
     fn say(&mut self, mut raw: Vec<u8>, instead: Option<Instead>) {
         let mut delay = Duration::from_millis(1);
+        let mut again = None;
         match instead {
             Some(Instead::Mute | Instead::Deaf) => return,
             Some(Instead::Damaged) => {
@@ -230,11 +233,15 @@ impl Module {
             }
             Some(Instead::Twice) => raw.extend(raw.clone()),
             Some(Instead::Late(by)) => delay = by,
+            Some(Instead::Again(after)) => again = Some(after),
             Some(Instead::After(before)) => raw = [before, raw].concat(),
             _ => {}
         }
         if self.dead {
             return;
+        }
+        if let Some(after) = again {
+            self.outgoing.push_back((self.now + after, raw.clone()));
         }
         self.said.push(raw.clone());
         for piece in raw.chunks(self.piece) {
