@@ -46,13 +46,18 @@ impl Backups {
         self.name = name.chars().map(safe).collect();
     }
 
+    /// Where this module's backups lie.
+    pub fn folder(&self) -> PathBuf {
+        self.root.join(&self.name)
+    }
+
     /// Writes a backup of `what` and returns its path. When this returns, the bytes are on the disk and not only
     /// on their way there. An existing backup is never overwritten.
     ///
     /// # Errors
     /// The operating system's.
     pub fn keep(&self, what: &str, bytes: &[u8]) -> io::Result<PathBuf> {
-        let folder = self.root.join(&self.name);
+        let folder = self.folder();
         fs::create_dir_all(&folder)?;
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         for copy in 0..100_u32 {

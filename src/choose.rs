@@ -224,7 +224,7 @@ pub fn render(choice: &Choice) -> String {
     // Writing to a string cannot fail.
     for one in &choice.fitting {
         let fit = match one.fit {
-            Fit::Exact => "exact ",
+            Fit::Exact => "exact",
             Fit::Shared => "shared",
         };
         let version = one
@@ -236,7 +236,7 @@ pub fn render(choice: &Choice) -> String {
             .map_or(String::new(), |revision| format!("  {revision}"));
         let _ = writeln!(
             text,
-            "  {fit}  {}{version}{revision}\n          {}",
+            "  {fit:<6}  {}{version}{revision}\n          {}",
             one.built_for, one.path
         );
         one.warnings.iter().for_each(|warning| {

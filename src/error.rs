@@ -179,6 +179,64 @@ impl Kind {
             Kind::Internal => "internal",
         }
     }
+
+    /// What to do next where whoever reports the failure knows nothing better.
+    pub const fn next_step(self) -> &'static str {
+        match self {
+            Kind::Usage => "correct what the message names; `--help` behind the command shows what it takes",
+            Kind::PackageUnreadable => "see that the path is right and that this user may read it",
+            Kind::PackageCorrupt | Kind::PackageHostile => {
+                "get the package again from where it was published"
+            }
+            Kind::PackageUnknown | Kind::PackageAmbiguous => {
+                "`qpyflash inspect FILE` shows what a package holds"
+            }
+            Kind::PackageUnsupported => "nothing was written; take another package, or the vendor's own tool",
+            Kind::PackageOther => "put the right package there",
+            Kind::BackupCorrupt => "give another backup of this module",
+            Kind::ModuleMissing => {
+                "`qpyflash list` shows what is attached, `qpyflash doctor` what keeps it from sight"
+            }
+            Kind::ModuleSeveral => "choose one with `--path` or `--port`",
+            Kind::RefusedPlatform
+            | Kind::RefusedSeries
+            | Kind::RefusedSubmodel
+            | Kind::RefusedContradiction
+            | Kind::RefusedChip => {
+                "compare the ordering code on the module's label with the name of the package"
+            }
+            Kind::RefusedUnsafe => "leave out what the message names, or give what it asks for",
+            Kind::UnknownModule => "give the ordering code on the module's label: `--oc OC`",
+            Kind::UnknownPackage => "take a package from where the vendor publishes it",
+            Kind::LinkDenied | Kind::LinkBusy | Kind::LinkFailed => {
+                "`qpyflash doctor` says what keeps this host from it"
+            }
+            Kind::DownloadModeNotReached => {
+                "start the module with its BOOT key or pad held, then write with `--before none --oc OC`"
+            }
+            Kind::ModuleSilent | Kind::ModuleGone | Kind::ModuleGarbage => {
+                "power-cycle the module, look at the cable and the hub, and run again"
+            }
+            Kind::ModuleRefused => "power-cycle the module and run again",
+            Kind::ModuleUnsupported => "take the vendor's own tool for this module, or a newer qpyflash",
+            Kind::NotConfirmed | Kind::Differs => {
+                "power-cycle the module, then ask it with `qpyflash identify`"
+            }
+            Kind::Interrupted => "run again when you are ready",
+            Kind::SlotHung => "power-cycle the module and its hub, then flash it again",
+            Kind::HookFailed => "run the hook's command by hand to see why it fails",
+            Kind::JournalFailed => {
+                "see that the disk has room and that this user may write to the station's state folder"
+            }
+            Kind::LinkUnsupported => "reach the module by a port of this host instead",
+            Kind::Undelivered => {
+                "see that the network and the server are there; what waits is kept and sent later"
+            }
+            Kind::TraceUnreadable | Kind::CaptureUnreadable => "record it again, to the end",
+            Kind::TraceDiffers => "give the package and the options of the recorded run",
+            Kind::Internal => "this is a bug: please report it",
+        }
+    }
 }
 
 /// A failure of qpyflash, ready to be shown to a person or a machine.

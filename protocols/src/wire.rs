@@ -256,7 +256,7 @@ pub enum Cause {
     #[error("{0}")]
     WouldLose(String),
     /// What a run must not destroy could not be put into safety; it ended before it destroyed anything.
-    #[error("{0}")]
+    #[error("the backup cannot be saved: {0}")]
     NotKept(String),
     /// The module speaks something that this version does not.
     #[error("{0}")]

@@ -16,7 +16,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, command: &mut Command, printer: &Printer) -> Result<u8, Error> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, command, "qpyflash", &mut script);
-    printer.result(&String::from_utf8_lossy(&script));
+    printer.verbatim(&String::from_utf8_lossy(&script));
     Ok(0)
 }
 
@@ -25,6 +25,6 @@ pub fn manual(command: Command, printer: &Printer) -> Result<u8, Error> {
     clap_mangen::Man::new(command)
         .render(&mut page)
         .map_err(|error| Error::new(Kind::Internal, format!("cannot render the manual: {error}")))?;
-    printer.result(&String::from_utf8_lossy(&page));
+    printer.verbatim(&String::from_utf8_lossy(&page));
     Ok(0)
 }

@@ -9,6 +9,7 @@ mod erase;
 mod fixture;
 mod identify;
 mod inspect;
+mod language;
 mod list;
 mod options;
 mod outcome;
@@ -26,6 +27,7 @@ mod write;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use qpyflash::Error;
 
+use language::Language;
 use options::Global;
 use printer::Printer;
 
@@ -105,18 +107,13 @@ enum Command {
 
 /// Parses the command line, runs the command, and returns the exit code.
 pub fn run() -> u8 {
-    let matches = match Cli::command().try_get_matches() {
-        Ok(matches) => matches,
-        Err(error) => {
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
-        }
-    };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let language = Language::wanted();
+    let matches = language.prepare(Cli::command()).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return language.print(&error),
     };
-    let printer = Printer::new(&cli.global);
+    let printer = Printer::new(&cli.global, language);
     match dispatch(cli, &printer) {
         Ok(code) => code,
         Err(error) => {

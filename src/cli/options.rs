@@ -11,6 +11,8 @@ use qpyflash::link::{self, Cancel, Settings, Trace};
 use qpyflash::module::{Deadlines, TopologyPath};
 use qpyflash::{Error, Kind};
 
+use super::language::{self, Language};
+
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -39,6 +41,9 @@ pub struct Global {
         env = "QPYFLASH_COLOR"
     )]
     pub color: Color,
+    /// Language of what a person reads, by default that of the locale; JSON stays English
+    #[arg(long, global = true, value_enum, env = language::VARIABLE)]
+    pub lang: Option<Language>,
     /// Stretch every time-out, for slow hubs and virtual machines
     #[arg(
         long,
@@ -83,6 +88,7 @@ impl Global {
                     Kind::Usage,
                     format!("cannot create the trace `{}`: {why}", path.display()),
                 )
+                .hint("name a file in a folder that exists and that this user may write to")
             })
         });
         Ok(Settings {
@@ -232,10 +238,10 @@ pub fn read_backup(path: &Path) -> Result<NvBackup, Error> {
     let name = path.display().to_string();
     match std::fs::read(path) {
         Ok(area) => Ok(NvBackup { name, area }),
-        Err(why) => Err(Error::new(
-            Kind::Usage,
-            format!("cannot read the backup `{name}`: {why}"),
-        )),
+        Err(why) => Err(
+            Error::new(Kind::Usage, format!("cannot read the backup `{name}`: {why}"))
+                .hint("see that the path is right and that this user may read it"),
+        ),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The one place that writes to stdout and stderr.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 use qpyflash::Error;
 use qpyflash::flash::{ErrorReport, Outcome};
 use serde::Serialize;
 
+use super::language::Language;
 use super::options::{Color, Global};
 
 /// How results are written.
@@ -27,10 +29,11 @@ pub struct Printer {
     pub verbose: u8,
     pub bars: bool,
     color: bool,
+    language: Language,
 }
 
 impl Printer {
-    pub fn new(global: &Global) -> Self {
+    pub fn new(global: &Global, language: Language) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let printer = Printer {
             form: match (global.json, global.jsonl) {
@@ -46,6 +49,7 @@ impl Printer {
                 Color::Always => true,
                 Color::Never => false,
             },
+            language,
         };
         printer.start_log();
         printer
@@ -63,6 +67,11 @@ impl Printer {
         let _ = log.try_init();
     }
 
+    /// A text in the person's language.
+    pub fn words<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.language.words(text)
+    }
+
     /// The result, for a person.
     pub fn result(&self, text: &str) {
         self.line(text);
@@ -70,6 +79,11 @@ impl Printer {
 
     /// One line of a result that goes on; false when nobody reads any more.
     pub fn line(&self, text: &str) -> bool {
+        self.verbatim(&self.words(text))
+    }
+
+    /// A result that another program reads, or that is the contents of a file; false when nobody reads any more.
+    pub fn verbatim(&self, text: &str) -> bool {
         writeln!(std::io::stdout().lock(), "{}", text.trim_end()).is_ok()
     }
 
@@ -91,20 +105,27 @@ impl Printer {
     /// Progress, for a person.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            let _ = writeln!(std::io::stderr().lock(), "{}", self.words(text));
         }
     }
 
     /// What is wrong and does not end the command.
     pub fn warn(&self, text: &str) {
-        let word = self.paint("1;33", "warning:");
-        let _ = writeln!(std::io::stderr().lock(), "{word} {text}");
+        let text = self.labelled("1;33", "warning:", text);
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
     /// A question to the person at the terminal.
     pub fn ask(&self, text: &str) {
         let mut err = std::io::stderr().lock();
-        let _ = write!(err, "{text}").and_then(|()| err.flush());
+        let _ = write!(err, "{}", self.words(text)).and_then(|()| err.flush());
+    }
+
+    /// A text behind a painted word: `warning: …`.
+    pub fn labelled(&self, style: &str, label: &str, text: &str) -> String {
+        let label = self.words(label);
+        let gap = if label.ends_with(':') { " " } else { "" };
+        format!("{}{gap}{}", self.paint(style, &label), self.words(text))
     }
 
     /// Paints a word.
@@ -130,17 +151,17 @@ impl Printer {
     }
 
     fn failure(&self, error: &ErrorReport, written: Option<&str>) {
-        let mut text = format!("{} {}\n", self.paint("1;31", "error:"), error.message);
+        let mut text = self.labelled("1;31", "error:", &error.message) + "\n";
         if let Some(written) = written {
-            text += &format!("  {written}\n");
+            text += &format!("  {}\n", self.words(written));
         }
         if self.verbose > 0 {
             for detail in &error.details {
-                text += &format!("  {}\n", detail.replace('\n', "\n    "));
+                text += &format!("  {}\n", self.words(detail).replace('\n', "\n    "));
             }
         }
         for hint in &error.hints {
-            text += &format!("{} {hint}\n", self.paint("1;36", "hint:"));
+            text += &(self.labelled("1;36", "hint:", hint) + "\n");
         }
         let _ = write!(std::io::stderr().lock(), "{text}");
     }

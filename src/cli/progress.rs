@@ -56,7 +56,7 @@ impl Screen {
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template(
-            "    {msg:<22} {bar:30} {decimal_bytes:>10} of {decimal_total_bytes}, {decimal_bytes_per_sec}",
+            "    {msg:<22} {bar:30} {decimal_bytes:>10} / {decimal_total_bytes}, {decimal_bytes_per_sec}",
         );
         if let Ok(style) = style {
             bar.set_style(style);
@@ -82,8 +82,7 @@ impl Screen {
             }
             EventKind::Note { .. } => {}
             EventKind::Warning { text } => {
-                let word = self.printer.paint("1;33", "warning:");
-                self.line(&format!("{word} {text}"));
+                self.line(&self.printer.labelled("1;33", "warning:", text));
             }
             EventKind::AttemptFailed { .. } | EventKind::Finished { .. } => self.image_done(),
             // A single run has no slot.

@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> Result<u8, Error> {
         return install(&text, arguments, printer);
     }
     match printer.form {
-        Form::Text => printer.result(&text),
+        Form::Text => _ = printer.verbatim(&text),
         _ => printer.json(&serde_json::json!({ "schema": 1, "file": FILE, "rules": text })),
     }
     printer.say("install with `sudo qpyflash udev --install`");

@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> Result<u8, Error> {
     match printer.form {
         Form::Text => files
             .iter()
-            .for_each(|file| printer.result(&file.display().to_string())),
+            .for_each(|file| _ = printer.verbatim(&file.display().to_string())),
         _ => printer.json(&serde_json::json!({ "schema": 1, "files": files })),
     }
     Ok(0)

@@ -161,7 +161,7 @@ pub enum PackageError {
         candidates: Vec<String>,
     },
     /// Unpacking failed.
-    #[error("`{place}` cannot be written: {source}")]
+    #[error("cannot write the file `{place}`: {source}")]
     Unwritable {
         /// The file or folder.
         place: String,

@@ -148,15 +148,15 @@ fn the_only_one(
 }
 
 fn what_was_seen(findings: &Findings) -> String {
-    let count = match findings.files {
-        1 => "by content the one file in it is not".to_owned(),
-        files => format!("none of the {files} files in it is by content"),
-    };
     let wanted = "a `download.json`, a `.pac`, a `.binpkg` or a `firmware.bin` script";
+    let count = match findings.files {
+        1 => format!("by content the one file in it is not {wanted}"),
+        files => format!("none of the {files} files in it is by content {wanted}"),
+    };
     let others: Vec<&str> = findings.others.iter().take(8).map(String::as_str).collect();
     match others.is_empty() {
-        true => format!("{count} {wanted}"),
-        false => format!("{count} {wanted}; {}", others.join("; ")),
+        true => count,
+        false => format!("{count}; {}", others.join("; ")),
     }
 }
 

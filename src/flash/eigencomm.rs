@@ -165,8 +165,8 @@ fn described(rf: &[u8], request: &Request) -> RfData {
 fn unkept(why: String) -> Box<Failure> {
     Box::new(Failure {
         phase: Phase::Verify,
-        doing: "looking after the backup".into(),
-        cause: Cause::NotKept(format!("it cannot be saved: {why}")),
+        doing: "keeping the module's RF data".into(),
+        cause: Cause::NotKept(why),
         written: Written::HelpersOnly,
         log: Vec::new(),
     })

@@ -59,13 +59,17 @@ impl Story<'_> {
             Platform::Eigencomm618 => self.about_rf(failure),
             _ => self.about_nv(failure),
         };
-        let mut hints: Vec<String> = irreplaceable.into_iter().collect();
+        let folder = matches!(failure.cause, Cause::NotKept(_)).then(|| {
+            "name a folder for backups that has room and that this user may write to: `--backup-dir DIR`"
+                .into()
+        });
+        let mut hints: Vec<String> = folder.into_iter().chain(irreplaceable).collect();
         hints.push(match (&failure.written, self.job) {
             (Written::Complete, _) => {
                 "power-cycle the module, then ask it with `qpyflash identify`".into()
             }
             (Written::Nothing | Written::HelpersOnly, job) => format!(
-                "power-cycle the module: it starts its old firmware; if it shows up in download mode, {} with {again}",
+                "power-cycle the module: it starts its old firmware; if it shows up in download mode, run `{}` again with {again}",
                 job.words()
             ),
             (Written::Partial { .. }, Job::RestoreNv) => format!(

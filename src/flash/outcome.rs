@@ -87,11 +87,15 @@ impl ErrorReport {
             details.push(inner.to_string());
             cause = inner.source();
         }
+        let mut hints = error.hints.clone();
+        if hints.is_empty() {
+            hints.push(error.kind.next_step().into());
+        }
         ErrorReport {
             code: error.kind.code(),
             message: error.message.clone(),
             phase: error.phase,
-            hints: error.hints.clone(),
+            hints,
             details,
         }
     }

@@ -263,16 +263,13 @@ fn identify_or_unknown(
 ) -> Result<Option<Asked>, Error> {
     match identify(module, request.baud, settings, events) {
         Ok(asked) => Ok(Some(asked)),
-        Err(error)
-            if request.label.is_some() && request.scan.is_none() && error.kind == Kind::ModuleSilent =>
-        {
-            events.note(format!(
-                "{error}; the label says {:?}",
-                request.label.as_ref().map(ToString::to_string)
-            ));
-            Ok(None)
-        }
-        Err(error) => Err(error),
+        Err(error) => match &request.label {
+            Some(label) if request.scan.is_none() && error.kind == Kind::ModuleSilent => {
+                events.note(format!("{error}; the label says {label}"));
+                Ok(None)
+            }
+            _ => Err(error),
+        },
     }
 }
 

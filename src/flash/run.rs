@@ -131,8 +131,10 @@ fn context<'a>(
         .filter(|identity| !identity.has_default_imei())
         .and_then(|identity| identity.imei.clone());
     let name = imei.clone().unwrap_or_else(|| super::prepare::slot(module));
-    let backups = Backups::of(&name, request.backup_dir.as_deref())
-        .map_err(|why| Error::new(Kind::Usage, format!("no folder for backups: {why}")))?;
+    let backups = Backups::of(&name, request.backup_dir.as_deref()).map_err(|why| {
+        Error::new(Kind::Usage, format!("no folder for backups: {why}"))
+            .hint("name one with `--backup-dir DIR`")
+    })?;
     Ok(Context {
         request,
         job,

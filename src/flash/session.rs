@@ -64,7 +64,8 @@ impl Keep {
 
     pub fn file(&mut self, what: &str, bytes: &[u8]) -> Result<(), String> {
         if let Some(backups) = &self.backups {
-            let path = backups.keep(what, bytes).map_err(|why| why.to_string())?;
+            let kept = backups.keep(what, bytes);
+            let path = kept.map_err(|why| format!("`{}`: {why}", backups.folder().display()))?;
             self.files.push(path);
         }
         Ok(())

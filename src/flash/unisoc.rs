@@ -60,14 +60,13 @@ pub(super) fn run(
         Job::EraseAll => unisoc::erase_all(wire, plan, &options, keep)?,
         Job::RestoreNv => {
             let backup = context.request.nv_backup.as_ref();
-            let backup = backup.ok_or_else(|| failed(Phase::Clear, "there is no backup to write back"))?;
+            let none = "there is no backup to write back";
+            let backup = backup.ok_or_else(|| failed(Phase::Clear, Cause::Unsupported(none.into())))?;
             unisoc::restore_nv(wire, plan, &options, &backup.area, keep)?
         }
         Job::ReadRf => {
-            return Err(failed(
-                Phase::Clear,
-                "a Unisoc module keeps its RF data among its NV items",
-            ));
+            let why = "a Unisoc module keeps its RF data among its NV items";
+            return Err(failed(Phase::Clear, Cause::Unsupported(why.into())));
         }
         Job::ReadNv => {
             let nv = unisoc::read_nv(wire, plan, &options)?;
@@ -78,7 +77,7 @@ pub(super) fn run(
                 imei: imei.as_deref(),
             };
             keep.keep(kept)
-                .map_err(|why| failed(Phase::Verify, &format!("it cannot be saved: {why}")))?;
+                .map_err(|why| failed(Phase::Verify, Cause::NotKept(why)))?;
             Report {
                 written: Written::HelpersOnly,
                 bytes: 0,
@@ -89,15 +88,15 @@ pub(super) fn run(
     Ok(Achieved::new(report.bytes, report.written))
 }
 
-fn failed(phase: Phase, why: &str) -> Box<Failure> {
+fn failed(phase: Phase, cause: Cause) -> Box<Failure> {
     let written = match phase {
         Phase::Clear => Written::Nothing,
         _ => Written::HelpersOnly,
     };
     Box::new(Failure {
         phase,
-        doing: "looking after the backup".into(),
-        cause: Cause::NotKept(why.into()),
+        doing: "keeping the module's NV items".into(),
+        cause,
         written,
         log: Vec::new(),
     })

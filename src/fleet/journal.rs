@@ -242,7 +242,7 @@ impl Journal {
     pub fn flags(&self, attempt: AttemptId, imei: &str, package_sha256: &str) -> Result<Vec<String>, Error> {
         let find = |condition: &str, wanted: &dyn rusqlite::ToSql| {
             let query = format!(
-                "SELECT other.slot || '` at ' || other.began FROM attempt other, attempt this \
+                "SELECT '`' || other.slot || '`, ' || other.began FROM attempt other, attempt this \
                  WHERE this.id = ?1 AND other.id != this.id AND other.imei = ?2 \
                  AND NOT (other.run = this.run AND other.slot = this.slot) AND {condition} \
                  ORDER BY other.id DESC LIMIT 1"
@@ -264,9 +264,9 @@ impl Journal {
             &format!("other.package_sha256 != ?3 AND {today} AND {wrote}"),
             &package_sha256,
         )?;
-        let twice = twice.map(|seen| format!("IMEI {imei} was flashed before: slot `{seen}"));
+        let twice = twice.map(|seen| format!("IMEI {imei} was flashed before: slot {seen}"));
         let other =
-            other.map(|seen| format!("IMEI {imei} was written with another package today: slot `{seen}"));
+            other.map(|seen| format!("IMEI {imei} was written with another package today: slot {seen}"));
         Ok(twice.into_iter().chain(other).collect())
     }
 

@@ -78,7 +78,7 @@ fn a_module_that_has_been_here_before_is_flagged() {
     let flags = journal.flags(elsewhere, "1", "two").unwrap();
     assert_eq!(flags.len(), 2, "{flags:?}");
     assert!(
-        flags[0].starts_with("IMEI 1 was flashed before: slot `A` at 20"),
+        flags[0].starts_with("IMEI 1 was flashed before: slot `A`, 20"),
         "{flags:?}"
     );
     assert!(flags[1].contains("another package today"), "{flags:?}");

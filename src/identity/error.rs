@@ -105,7 +105,11 @@ fn wire_error(wire: &WireError) -> Error {
             "restart the module, or choose another of its ports",
         ),
         WireError::Cancelled => {
-            return Error::new(Kind::Interrupted, wire.to_string()).in_phase(Phase::Identify);
+            return Error::new(
+                Kind::Interrupted,
+                "interrupted while asking the module what it is",
+            )
+            .in_phase(Phase::Identify);
         }
         WireError::Failed(_) => (
             Kind::LinkFailed,

@@ -27,7 +27,7 @@ impl Owner {
     pub fn take(bus: &str, place: &str) -> Result<Self, OpenError> {
         let failed = |why: std::io::Error| OpenError::Failed {
             port: place.into(),
-            why: format!("lock: {why}"),
+            why: format!("its lock cannot be taken: {why}"),
         };
         loop {
             let (lock, path) = open_lock(&lock_name(bus, place)).map_err(failed)?;

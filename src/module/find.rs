@@ -114,7 +114,7 @@ pub fn find(port: Option<&str>, path: Option<&TopologyPath>, transport: Transpor
 /// The path in `1-4.2`, or in `1-4.2#if3` as messages name an interface: any interface of a module stands for it.
 fn topology_of(text: &str) -> Result<TopologyPath, Error> {
     let (path, interface) = text.split_once("#if").unwrap_or((text, "0"));
-    let usage = |why: String| Error::new(Kind::Usage, format!("--port: {why}"));
+    let usage = |why: String| Error::new(Kind::Usage, format!("`--port` cannot be understood: {why}"));
     interface
         .parse::<u8>()
         .map_err(|_| usage(format!("`{interface}` is not the number of an interface")))?;
@@ -137,7 +137,8 @@ fn alone(port: Address, transport: Transport) -> Result<Module, Error> {
 /// # Errors
 /// [`Kind::Usage`] for one that cannot be.
 pub(super) fn remote(port: &str) -> Result<Option<RemoteAddress>, Error> {
-    RemoteAddress::in_name(port).map_err(|why| Error::new(Kind::Usage, format!("--port: {why}")))
+    RemoteAddress::in_name(port)
+        .map_err(|why| Error::new(Kind::Usage, format!("`--port` cannot be understood: {why}")))
 }
 
 fn at_path(modules: Vec<Attached>, path: &TopologyPath) -> Result<Attached, Error> {

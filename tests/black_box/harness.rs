@@ -16,7 +16,11 @@ use serde_json::Value;
 /// No run of these tests comes near it; one that is not bounded as it should be ends here.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Variables a person may have set, which would change what is tested.
-const OPTIONS: [&str; 17] = [
+const OPTIONS: [&str; 21] = [
+    "LANG",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "QPYFLASH_LANG",
     "QPYFLASH_PORT",
     "QPYFLASH_PATH",
     "QPYFLASH_OC",

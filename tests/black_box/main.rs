@@ -21,6 +21,7 @@ mod fixture_loop;
 mod harness;
 mod hosts;
 mod interrupts;
+mod language;
 mod matrix;
 mod neighbours;
 mod outbox;

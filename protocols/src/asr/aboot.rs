@@ -69,7 +69,12 @@ impl Reply {
     /// Reads a reply from the payload of a command frame.
     pub fn parse(payload: &[u8]) -> Reply {
         let text = String::from_utf8_lossy(payload);
-        let malformed = || Reply::Malformed(format!("{:.60?}", text.chars().take(60).collect::<String>()));
+        let malformed = || {
+            Reply::Malformed(format!(
+                "`{}`",
+                text.chars().take(60).collect::<String>().escape_debug()
+            ))
+        };
         let Some((word, rest)) = text.split_at_checked(4) else {
             return malformed();
         };

@@ -185,7 +185,7 @@ pub(super) fn check_name(what: &str, name: &str, longest: usize) -> Result<(), F
     }
     let shown = name.chars().take(longest).collect::<String>();
     Err(corrupt(
-        format!("{what} {shown:?}"),
+        format!("{what} `{}`", shown.escape_debug()),
         format!("a name has 1 to {longest} printable ASCII characters"),
     ))
 }

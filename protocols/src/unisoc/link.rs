@@ -262,7 +262,7 @@ impl Link<'_> {
             }
         }
         self.note("the loader has stopped: power-cycle the module and run again");
-        let both = format!("{sent}`, then `CONNECT");
+        let both = format!("{sent} + CONNECT");
         Err(Trouble::Fatal(silent(&both, patience::CONNECT, 1)))
     }
 

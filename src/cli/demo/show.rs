@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use clap::ValueEnum;
 use qpyflash::link::Cancel;
 use qpyflash::{Error, Kind, fleet};
 use qpyflash_virtual::{BUS_VARIABLE, VirtualBus};
@@ -94,6 +95,10 @@ fn qpyflash_on(bus: &VirtualBus, name: &str, global: &Global, printer: &Printer)
     command
         .arg("--timeout-scale")
         .arg(global.timeout_scale.to_string());
+
+    if let Some(language) = global.lang.and_then(|language| language.to_possible_value()) {
+        command.arg("--lang").arg(language.get_name());
+    }
 
     // Ctrl-C reaches the child too: it stops at its next safe moment, and we wait for it.
     let cancel = Cancel::default();

@@ -77,7 +77,7 @@ fn text(recording: &Recording, arguments: &Arguments, printer: &Printer) {
             Row::Event { t, text } => format!("{t:>11.6}    {}", printer.paint("2", &text)),
             Row::Bytes { t, bytes } => said(t, bytes, most, printer),
         };
-        if !printer.line(&line) {
+        if !printer.verbatim(&line) {
             return;
         }
     }

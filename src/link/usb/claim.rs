@@ -81,7 +81,7 @@ impl<D: Device> Claimed<D> {
                 Err(_) if self.device.has_driver(number) => {}
                 Err(why) => notes.push(format!(
                     "interface {number} has no driver any more, and its port is gone until the module is replugged \
-                     ({why:?})"
+                     ({why})"
                 )),
             }
         }

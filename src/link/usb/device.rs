@@ -1,5 +1,6 @@
 //! What is asked of a USB device, and libusb's way to do it. Everything above this is tested without a device.
 
+use std::fmt;
 use std::time::Duration;
 
 use qpyflash_protocols::WireError;
@@ -106,18 +107,26 @@ impl Fault {
     /// What it means to a session. A device that leaves is noticed by some transfers before the system knows, so one
     /// that fails without a reason asks whether it is there.
     pub fn into_wire(self, device: &impl Device, endpoint: u8) -> WireError {
-        let what = match self {
-            Fault::Gone => return WireError::Gone,
-            Fault::Failed(_) if !device.is_there() => return WireError::Gone,
+        match self {
+            Fault::Gone => WireError::Gone,
+            Fault::Failed(_) if !device.is_there() => WireError::Gone,
+            why => WireError::Failed(format!("USB endpoint 0x{endpoint:02x}: {why}")),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::Gone => "the module left the bus",
             Fault::Failed(why) => why,
-            Fault::Late => "the time is up".into(),
-            Fault::Stalled => "it has stalled again".into(),
-            Fault::Overflow => "the module sent more than was asked for".into(),
-            Fault::Denied => "no permission".into(),
-            Fault::Busy => "another program has taken the interface".into(),
-            Fault::Unsupported => "this system cannot do that".into(),
-        };
-        WireError::Failed(format!("USB endpoint 0x{endpoint:02x}: {what}"))
+            Fault::Late => "the time is up",
+            Fault::Stalled => "it has stalled again",
+            Fault::Overflow => "the module sent more than was asked for",
+            Fault::Denied => "no permission",
+            Fault::Busy => "another program has taken the interface",
+            Fault::Unsupported => "this system cannot do that",
+        })
     }
 }
 

@@ -59,18 +59,25 @@ fn read_command(command: String, cursor: &mut Cursor<'_>) -> Result<Line, Format
             true => Ok(line),
             false => Err(corrupt(
                 &what,
-                format!("{stored:?} expected after its bytes instead of `OKAY`"),
+                format!(
+                    "`{}` is expected after its bytes instead of `OKAY`",
+                    stored.escape_debug()
+                ),
             )),
         };
     }
-    let value = reply
-        .strip_prefix("OKAY")
-        .ok_or_else(|| corrupt(&what, format!("the expected reply {reply:?} is not an OKAY")))?;
+    let value = reply.strip_prefix("OKAY").ok_or_else(|| {
+        corrupt(
+            &what,
+            format!("the expected reply `{}` is no `OKAY`", reply.escape_debug()),
+        )
+    })?;
     line.expected = match line.command.strip_prefix("getvar:") {
         None => Expected::Okay,
         Some(_) if value.trim().is_empty() => Expected::Okay,
         Some("max-download-size") => {
-            let least = number(value).ok_or_else(|| corrupt(&what, format!("{value:?} is not a number")))?;
+            let least = number(value)
+                .ok_or_else(|| corrupt(&what, format!("`{}` is not a number", value.escape_debug())))?;
             Expected::AtLeast(least)
         }
         Some("version-bootrom") => Expected::OneOf(vec![value.trim().to_owned()]),
@@ -98,13 +105,18 @@ impl<'s> Cursor<'s> {
             return Err(FormatError::NotThis {
                 what: FILE.to_owned(),
                 expected: "an ASR script (`!CRANE!`)",
-                found: format!("it begins with {:?}", String::from_utf8_lossy(found)),
+                found: format!(
+                    "it begins with `{}`",
+                    String::from_utf8_lossy(found).escape_debug()
+                ),
             });
         }
         let first = self.line()?.unwrap_or_default();
         let mut words = first.split_ascii_whitespace().skip(1);
         let stated = words.next().and_then(hex).filter(|_| words.next().is_none());
-        let stated = stated.ok_or_else(|| corrupt(FILE, format!("{first:?} states no length")))? as usize;
+        let stated = stated
+            .ok_or_else(|| corrupt(FILE, format!("`{}` states no length", first.escape_debug())))?
+            as usize;
         let whole = self.bytes.len();
         if stated != whole && stated.checked_add(TRAILER_BYTES) != Some(whole) {
             return Err(corrupt(FILE, format!("it states {stated} bytes and has {whole}")));

@@ -218,7 +218,7 @@ impl Session<'_, '_> {
         };
         number(&answer).ok_or(Cause::Malformed {
             sent: question.into(),
-            answer: format!("{answer:?}"),
+            answer: format!("`{}`", answer.escape_debug()),
         })
     }
 

@@ -227,7 +227,7 @@ fn refuses_lines_that_are_not_of_a_script() {
         ("flash:cp", "OKAY", "without download"),
         ("call", "OKAY", "without download"),
         ("verify", "OKAY", "without download"),
-        ("getvar:product", "FAIL", "is not an OKAY"),
+        ("getvar:product", "FAIL", "is no `OKAY`"),
         ("getvar:max-download-size", "OKAYlots", "is not a number"),
         ("download:00000010", "DATA00000011", "is not the same size"),
         ("download:xyz", "DATAxyz", "is not the same size"),

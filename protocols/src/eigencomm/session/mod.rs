@@ -111,9 +111,7 @@ impl<'w, 'p> Session<'w, 'p> {
         self.start()?;
         let rf = self.read_rf()?;
         self.doing = "keeping the module's RF data".to_owned();
-        keeper
-            .keep(&rf)
-            .map_err(|why| Cause::NotKept(format!("the module's RF data cannot be kept: {why}")))?;
+        keeper.keep(&rf).map_err(Cause::NotKept)?;
         let plan = self.plan;
         for burn in plan.burns() {
             self.clear_rest(burn)?;

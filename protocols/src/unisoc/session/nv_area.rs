@@ -166,9 +166,7 @@ impl<'p> Session<'_, 'p> {
             phase_check: own.phase_check.as_deref(),
             imei: self.imei.as_deref(),
         };
-        keeper
-            .keep(kept)
-            .map_err(|why| Cause::NotKept(format!("the module's NV items could not be kept: {why}")))
+        keeper.keep(kept).map_err(Cause::NotKept)
     }
 
     /// The earlier NV area, if the module has lost its own: it has none, or none with an IMEI. Source: §9.4.
