@@ -32,6 +32,7 @@
 mod asr;
 mod eigencomm;
 mod host;
+mod pipe;
 mod unisoc;
 
 use arbitrary::{Arbitrary, Unstructured};

@@ -5,16 +5,15 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
+use qpyflash_protocols::Written;
 use qpyflash_protocols::asr::ethos::{Kind, LARGEST_FRAME, packet};
 use qpyflash_protocols::asr::smux::{Decoder, encode};
-use qpyflash_protocols::asr::{Options, Plan, fip, write};
-use qpyflash_protocols::{Progress, Wire, WireError, Written};
+use qpyflash_protocols::asr::{Options, Plan, write};
 
+use super::package::helper;
+use crate::pipe::{Peer, Pipe};
 use crate::read;
 
-/// The preamble for ten seconds, and each packet four times for twelve.
-const LONGEST: Duration = Duration::from_secs(120);
-const MOST_SENT: usize = 1 << 16;
 const MODULE: [u8; 6] = [0x02, 0xE3, 0x96, 0x6C, 0x7C, 0x41];
 const HOST: [u8; 6] = [0x02, 0x00, 0x23, 0x51, 0x50, 0x59];
 
@@ -62,63 +61,24 @@ fn bytes(turn: &Turn<'_>) -> Vec<u8> {
 
 struct Module<'f> {
     turns: std::vec::IntoIter<Turn<'f>>,
-    words: Vec<u8>,
-    now: Duration,
-    sent: usize,
 }
 
-impl Wire for Module<'_> {
-    fn send(&mut self, sent: &[u8]) -> Result<(), WireError> {
-        self.sent += sent.len();
-        assert!(self.sent < MOST_SENT, "an unbounded amount was sent");
+impl Peer for Module<'_> {
+    // The preamble for ten seconds, and each packet four times for twelve.
+    const LONGEST: Duration = Duration::from_secs(120);
+    const MOST_SENT: usize = 1 << 16;
+
+    fn hear(&mut self, sent: &[u8], words: &mut Vec<u8>) -> bool {
         match sent {
-            b"UUUU~" => self.words.extend(b"~UUUU~"),
-            [0x7E, 0x7D, 0x22, ..] => encode(Kind::HelloReply, &MODULE, &mut self.words),
+            b"UUUU~" => words.extend(b"~UUUU~"),
+            [0x7E, 0x7D, 0x22, ..] => encode(Kind::HelloReply, &MODULE, words),
             _ => {}
         }
         if let Some(turn) = self.turns.next() {
-            self.words.extend(bytes(&turn));
+            words.extend(bytes(&turn));
         }
-        Ok(())
+        true
     }
-
-    fn receive(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
-        let count = self.words.len().min(into.len());
-        self.now += if count == 0 {
-            within
-        } else {
-            Duration::from_micros(10)
-        };
-        assert!(self.now < LONGEST, "the session does not end");
-        into[..count].copy_from_slice(&self.words[..count]);
-        self.words.drain(..count);
-        Ok(count)
-    }
-
-    fn set_baud(&mut self, _: u32) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn now(&self) -> Duration {
-        self.now
-    }
-
-    fn pause(&mut self, how_long: Duration) -> Result<(), WireError> {
-        self.now += how_long;
-        Ok(())
-    }
-
-    fn report(&mut self, _: Progress<'_>) {}
-}
-
-/// A helper that passes the checks.
-fn helper() -> Vec<u8> {
-    let mut bytes = [&fip::MAGIC[..], &[0x78, 0x56, 0x34, 0x12], &[0; 8], &[0x5F; 16]].concat();
-    [96u64, 4, 0, 0, 0, 100, 0, 0]
-        .iter()
-        .for_each(|field| bytes.extend(field.to_le_bytes()));
-    bytes.extend(b"code");
-    bytes
 }
 
 static PLAN: LazyLock<Plan> = LazyLock::new(|| {
@@ -147,12 +107,9 @@ pub fn run(bytes: &[u8]) {
     };
     assert_eq!(decode(stream.len().max(1)), decode(usize::from(piece).max(1)));
     let _ = packet::parse(stream);
-    let mut module = Module {
+    let mut module = Pipe::to(Module {
         turns: turns.into_iter(),
-        words: Vec::new(),
-        now: Duration::ZERO,
-        sent: 0,
-    };
+    });
     if let Err(failure) = write(&mut module, &PLAN, &Options::default()) {
         assert!(!matches!(failure.written, Written::Complete));
     }

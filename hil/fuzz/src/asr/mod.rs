@@ -3,6 +3,7 @@
 pub mod download_json;
 pub mod ethos;
 pub mod fip;
+mod package;
 pub mod script;
 pub mod session;
 pub mod smux;

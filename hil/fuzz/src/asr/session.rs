@@ -5,15 +5,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use qpyflash_protocols::asr::{Options, Plan, fip, write};
-use qpyflash_protocols::{Progress, Wire, WireError, Written};
+use qpyflash_protocols::Written;
+use qpyflash_protocols::asr::{Options, Plan, write};
 
+use super::package::helper;
+use crate::pipe::{Peer, Pipe};
 use crate::read;
-
-/// No session has a reason to last longer: its commands are fewer than twenty, of at most 15 minutes each.
-const LONGEST: Duration = Duration::from_secs(5 * 3600);
-/// The preamble for ten seconds, or the image with every byte stuffed.
-const MOST_SENT: usize = 1 << 16;
 
 /// What the module does after the host has spoken.
 #[derive(Arbitrary, Debug)]
@@ -36,14 +33,10 @@ struct Module<'f> {
     turns: std::vec::IntoIter<Turn<'f>>,
     /// Whether the module shows signs of life for ever.
     heart: bool,
-    words: Vec<u8>,
-    now: Duration,
-    sent_bytes: usize,
     /// Whether a byte of a download was heard.
     loaded: bool,
     /// The commands heard.
     commands: Vec<Vec<u8>>,
-    gone: bool,
 }
 
 impl Module<'_> {
@@ -69,73 +62,32 @@ impl Module<'_> {
     }
 }
 
-impl Wire for Module<'_> {
-    fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        if self.gone {
-            return Err(WireError::Gone);
-        }
-        self.sent_bytes += bytes.len();
-        assert!(self.sent_bytes < MOST_SENT, "an unbounded amount was sent");
+impl Peer for Module<'_> {
+    // No session has a reason to last longer: its commands are fewer than twenty, of at most 15 minutes each.
+    const LONGEST: Duration = Duration::from_secs(5 * 3600);
+    // The preamble for ten seconds, or the image with every byte stuffed.
+    const MOST_SENT: usize = 1 << 16;
+
+    fn hear(&mut self, bytes: &[u8], words: &mut Vec<u8>) -> bool {
         self.loaded |= bytes.starts_with(b"~\x7d$");
         if let Some(command) = bytes.strip_prefix(b"~\x7d#") {
             self.commands.push(command.to_vec());
         }
         let answer = self.answer(bytes);
         match self.turns.next().unwrap_or(Turn::Answer) {
-            Turn::Answer => self.words.extend(answer),
-            Turn::Say(text) => self.words.extend([b"~\x7d#", text.as_bytes(), b"~"].concat()),
-            Turn::Noise(noise) => self.words.extend(noise),
-            Turn::AnswerAnd(noise) => self.words.extend([&answer, noise].concat()),
+            Turn::Answer => words.extend(answer),
+            Turn::Say(text) => words.extend([b"~\x7d#", text.as_bytes(), b"~"].concat()),
+            Turn::Noise(noise) => words.extend(noise),
+            Turn::AnswerAnd(noise) => words.extend([&answer, noise].concat()),
             Turn::Silence => {}
-            Turn::Vanish => self.gone = true,
+            Turn::Vanish => return false,
         }
-        Ok(())
+        true
     }
 
-    fn receive(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
-        if self.gone {
-            return Err(WireError::Gone);
-        }
-        if self.words.is_empty() && self.heart && within > Duration::from_secs(5) {
-            self.now += Duration::from_secs(5);
-            self.words.extend(b"~\x7d\x25H~");
-        }
-        let count = self.words.len().min(into.len());
-        self.now += if count == 0 {
-            within
-        } else {
-            Duration::from_micros(10)
-        };
-        assert!(self.now < LONGEST, "the session does not end");
-        into[..count].copy_from_slice(&self.words[..count]);
-        self.words.drain(..count);
-        Ok(count)
+    fn sign_of_life(&self) -> Option<(Duration, &'static [u8])> {
+        self.heart.then_some((Duration::from_secs(5), b"~\x7d\x25H~"))
     }
-
-    fn set_baud(&mut self, _: u32) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn now(&self) -> Duration {
-        self.now
-    }
-
-    fn pause(&mut self, how_long: Duration) -> Result<(), WireError> {
-        self.now += how_long;
-        Ok(())
-    }
-
-    fn report(&mut self, _: Progress<'_>) {}
-}
-
-/// A helper that passes the checks.
-fn helper() -> Vec<u8> {
-    let mut bytes = [&fip::MAGIC[..], &[0x78, 0x56, 0x34, 0x12], &[0; 8], &[0x5F; 16]].concat();
-    [96u64, 4, 0, 0, 0, 100, 0, 0]
-        .iter()
-        .for_each(|field| bytes.extend(field.to_le_bytes()));
-    bytes.extend(b"code");
-    bytes
 }
 
 static PLAN: LazyLock<Plan> = LazyLock::new(|| {
@@ -154,25 +106,21 @@ pub fn run(bytes: &[u8]) {
         return;
     };
     let (heart, turns) = input;
-    let mut module = Module {
+    let mut module = Pipe::to(Module {
         turns: turns.into_iter(),
         heart,
-        words: Vec::new(),
-        now: Duration::ZERO,
-        sent_bytes: 0,
         loaded: false,
         commands: Vec::new(),
-        gone: false,
-    };
+    });
     let written = match write(&mut module, &PLAN, &Options::default()) {
         Ok(report) => report.written,
         Err(failure) => failure.written,
     };
-    let changes = module.has_heard(b"erase:a~") || module.has_heard(b"flash:b~");
-    let done = module.has_heard(b"flash:b~") && module.has_heard(b"complete~");
+    let changes = module.peer.has_heard(b"erase:a~") || module.peer.has_heard(b"flash:b~");
+    let done = module.peer.has_heard(b"flash:b~") && module.peer.has_heard(b"complete~");
     match written {
-        Written::Nothing => assert!(!module.loaded && !changes),
-        Written::HelpersOnly => assert!(module.loaded && !changes),
+        Written::Nothing => assert!(!module.peer.loaded && !changes),
+        Written::HelpersOnly => assert!(module.peer.loaded && !changes),
         Written::Partial { .. } => assert!(changes),
         Written::Complete => assert!(done),
     }

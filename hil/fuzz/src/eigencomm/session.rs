@@ -6,15 +6,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
+use qpyflash_protocols::Written;
 use qpyflash_protocols::eigencomm::{Companions, Extra, Keeper, Options, Plan, write};
-use qpyflash_protocols::{Progress, Wire, WireError, Written};
 
 use super::package;
+use crate::pipe::{Peer, Pipe};
 use crate::read;
 
-/// Some 200 commands, of at most half a minute each, and three tries for each image.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
-const MOST_SENT: usize = 8 << 20;
 const AP_BYTES: usize = 0x40_0000;
 const CP_BYTES: usize = 0x10_0000;
 /// Every byte of the agent.
@@ -54,13 +52,9 @@ struct Module<'f> {
     turns: std::vec::IntoIter<Turn<'f>>,
     stage: Stage,
     bulk: bool,
-    words: Vec<u8>,
-    now: Duration,
-    sent_bytes: usize,
     flash: Vec<u8>,
     loaded: bool,
     changed: bool,
-    gone: bool,
     id: Vec<u8>,
     to_cp: bool,
     header: Vec<u8>,
@@ -250,70 +244,38 @@ impl Module<'_> {
     }
 }
 
-impl Wire for Module<'_> {
-    fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        if self.gone {
-            return Err(WireError::Gone);
-        }
-        self.sent_bytes += bytes.len();
-        assert!(self.sent_bytes < MOST_SENT, "an unbounded amount was sent");
+impl Peer for Module<'_> {
+    // Some 200 commands, of at most half a minute each, and three tries for each image.
+    const LONGEST: Duration = Duration::from_secs(6 * 3600);
+    const MOST_SENT: usize = 8 << 20;
+
+    fn hear(&mut self, bytes: &[u8], words: &mut Vec<u8>) -> bool {
         let turn = self.turns.next().unwrap_or(Turn::Answer);
         let answer = match turn {
             Turn::Refuse(_) | Turn::Noise(_) | Turn::Deaf | Turn::Vanish => Vec::new(),
             _ => self.answer(bytes),
         };
         match turn {
-            Turn::Answer => self.words.extend(answer),
+            Turn::Answer => words.extend(answer),
             Turn::Refuse(code) => {
                 let refusal = self.reply(bytes, 1, &[code, 0, 0, 0]);
-                self.words.extend(refusal);
+                words.extend(refusal);
             }
-            Turn::Noise(noise) => self.words.extend(noise),
-            Turn::AnswerAnd(noise) => self.words.extend([&answer, noise].concat()),
+            Turn::Noise(noise) => words.extend(noise),
+            Turn::AnswerAnd(noise) => words.extend([&answer, noise].concat()),
             Turn::Damaged(at) => {
                 let mut answer = answer;
                 let length = answer.len().max(1);
                 if let Some(byte) = answer.get_mut(usize::from(at) % length) {
                     *byte ^= 1;
                 }
-                self.words.extend(answer);
+                words.extend(answer);
             }
             Turn::Silence | Turn::Deaf => {}
-            Turn::Vanish => self.gone = true,
+            Turn::Vanish => return false,
         }
-        Ok(())
+        true
     }
-
-    fn receive(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
-        if self.gone {
-            return Err(WireError::Gone);
-        }
-        let count = self.words.len().min(into.len());
-        self.now += if count == 0 {
-            within
-        } else {
-            Duration::from_micros(10)
-        };
-        assert!(self.now < LONGEST, "the session does not end");
-        into[..count].copy_from_slice(&self.words[..count]);
-        self.words.drain(..count);
-        Ok(count)
-    }
-
-    fn set_baud(&mut self, _: u32) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn now(&self) -> Duration {
-        self.now
-    }
-
-    fn pause(&mut self, how_long: Duration) -> Result<(), WireError> {
-        self.now += how_long;
-        Ok(())
-    }
-
-    fn report(&mut self, _: Progress<'_>) {}
 }
 
 struct Safe;
@@ -347,24 +309,20 @@ pub fn run(bytes: &[u8]) {
         return;
     };
     let (bulk, verify, turns) = input;
-    let mut module = Module {
+    let mut module = Pipe::to(Module {
         turns: turns.into_iter(),
         stage: Stage::Rom(false),
         bulk,
-        words: Vec::new(),
-        now: Duration::ZERO,
-        sent_bytes: 0,
         flash: USED.clone(),
         loaded: false,
         changed: false,
-        gone: false,
         id: Vec::new(),
         to_cp: false,
         header: Vec::new(),
         got: Vec::new(),
         written: 0,
         status: 0,
-    };
+    });
     let options = Options {
         verify,
         ..Options::default()
@@ -374,12 +332,12 @@ pub fn run(bytes: &[u8]) {
         Err(failure) => failure.written,
     };
     assert!(
-        module.flash[CALIBRATION..] == USED[CALIBRATION..],
+        module.peer.flash[CALIBRATION..] == USED[CALIBRATION..],
         "the calibration data were touched"
     );
     match written {
-        Written::Nothing => assert!(!module.loaded && !module.changed),
-        Written::HelpersOnly => assert!(!module.changed),
+        Written::Nothing => assert!(!module.peer.loaded && !module.peer.changed),
+        Written::HelpersOnly => assert!(!module.peer.changed),
         Written::Partial { .. } => {}
         Written::Complete => {
             for burn in PLAN.burns() {
@@ -390,7 +348,7 @@ pub fn run(bytes: &[u8]) {
                 };
                 let at = base + burn.address as usize;
                 assert!(
-                    module.flash[at..at + burn.data.len()] == burn.data[..],
+                    module.peer.flash[at..at + burn.data.len()] == burn.data[..],
                     "`{}` differs",
                     burn.name
                 );

@@ -7,14 +7,11 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use qpyflash_protocols::unisoc::hdlc::{Check, Decoder, Event, encode};
 use qpyflash_protocols::unisoc::{Keeper, Kept, Options, Plan, write};
-use qpyflash_protocols::{Platform, Progress, Wire, WireError, Written};
+use qpyflash_protocols::{Platform, Written};
 
 use super::package;
+use crate::pipe::{Peer, Pipe};
 use crate::read;
-
-/// Some 60 commands, of at most two minutes and three tries each.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
-const MOST_SENT: usize = 1 << 20;
 
 /// What the module does after the host has spoken.
 #[derive(Arbitrary, Debug)]
@@ -39,13 +36,9 @@ struct Module<'f> {
     check: Check,
     /// Whether it speaks PDL.
     rom: bool,
-    words: Vec<u8>,
-    now: Duration,
-    sent_bytes: usize,
     loaded: bool,
     changed: bool,
     boot_written: bool,
-    gone: bool,
 }
 
 impl Module<'_> {
@@ -101,57 +94,25 @@ impl Module<'_> {
     }
 }
 
-impl Wire for Module<'_> {
-    fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        if self.gone {
-            return Err(WireError::Gone);
-        }
-        self.sent_bytes += bytes.len();
-        assert!(self.sent_bytes < MOST_SENT, "an unbounded amount was sent");
+impl Peer for Module<'_> {
+    // Some 60 commands, of at most two minutes and three tries each.
+    const LONGEST: Duration = Duration::from_secs(6 * 3600);
+    const MOST_SENT: usize = 1 << 20;
+
+    fn hear(&mut self, bytes: &[u8], words: &mut Vec<u8>) -> bool {
         let answer = self.answer(bytes);
         match self.turns.next().unwrap_or(Turn::Answer) {
-            Turn::Answer => self.words.extend(answer),
-            Turn::Say(kind, payload) => self
-                .words
-                .extend(self.say(kind.into(), &payload[..payload.len().min(64)])),
-            Turn::Noise(noise) => self.words.extend(noise),
-            Turn::AnswerAnd(noise) => self.words.extend([&answer, noise].concat()),
+            Turn::Answer => words.extend(answer),
+            Turn::Say(kind, payload) => {
+                words.extend(self.say(kind.into(), &payload[..payload.len().min(64)]))
+            }
+            Turn::Noise(noise) => words.extend(noise),
+            Turn::AnswerAnd(noise) => words.extend([&answer, noise].concat()),
             Turn::Silence => {}
-            Turn::Vanish => self.gone = true,
+            Turn::Vanish => return false,
         }
-        Ok(())
+        true
     }
-
-    fn receive(&mut self, into: &mut [u8], within: Duration) -> Result<usize, WireError> {
-        if self.gone {
-            return Err(WireError::Gone);
-        }
-        let count = self.words.len().min(into.len());
-        self.now += if count == 0 {
-            within
-        } else {
-            Duration::from_micros(10)
-        };
-        assert!(self.now < LONGEST, "the session does not end");
-        into[..count].copy_from_slice(&self.words[..count]);
-        self.words.drain(..count);
-        Ok(count)
-    }
-
-    fn set_baud(&mut self, _: u32) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn now(&self) -> Duration {
-        self.now
-    }
-
-    fn pause(&mut self, how_long: Duration) -> Result<(), WireError> {
-        self.now += how_long;
-        Ok(())
-    }
-
-    fn report(&mut self, _: Progress<'_>) {}
 }
 
 struct Safe;
@@ -178,19 +139,15 @@ pub fn run(bytes: &[u8]) {
     };
     let (is_8850, turns) = input;
     let check = if is_8850 { Check::Crc16 } else { Check::Sum16 };
-    let mut module = Module {
+    let mut module = Pipe::to(Module {
         turns: turns.into_iter(),
         decoder: Decoder::new(check),
         check,
         rom: !is_8850,
-        words: Vec::new(),
-        now: Duration::ZERO,
-        sent_bytes: 0,
         loaded: false,
         changed: false,
         boot_written: false,
-        gone: false,
-    };
+    });
     let written = match write(
         &mut module,
         &PLANS[usize::from(is_8850)],
@@ -201,10 +158,10 @@ pub fn run(bytes: &[u8]) {
         Err(failure) => failure.written,
     };
     match written {
-        Written::Nothing => assert!(!module.loaded && !module.changed),
+        Written::Nothing => assert!(!module.peer.loaded && !module.peer.changed),
         // The model's own refusal of the first erase leaves everything as it was.
-        Written::HelpersOnly => assert!(!module.boot_written),
-        Written::Partial { .. } => assert!(module.changed),
-        Written::Complete => assert!(module.boot_written),
+        Written::HelpersOnly => assert!(!module.peer.boot_written),
+        Written::Partial { .. } => assert!(module.peer.changed),
+        Written::Complete => assert!(module.peer.boot_written),
     }
 }
