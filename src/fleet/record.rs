@@ -131,30 +131,35 @@ impl Record {
         self.book.keep(|journal| journal.identified(attempt, identity))
     }
 
-    /// Records an end; where that fails, the outcome says so: a module without a record has not passed.
-    pub fn end(&self, attempt: AttemptId, outcome: &mut Outcome, voice: &Voice) {
-        let result = self.flags(attempt, outcome, voice).and_then(|flags| {
-            self.book
-                .keep(|journal| journal.end_attempt(attempt, outcome, &flags))
-        });
-        *held(&self.open) = None;
-        if let Err(error) = result {
-            outcome.fail(&error.written(outcome.written.clone()));
-        }
+    /// Records the end of the attempt that is open; there is none when it could not begin.
+    ///
+    /// # Errors
+    /// When it cannot be kept: a module without a record has not passed.
+    pub fn end(&self, outcome: &Outcome, flags: &[String]) -> Result<(), Error> {
+        let Some(attempt) = held(&self.open).take() else {
+            return Ok(());
+        };
+        self.book
+            .keep(|journal| journal.end_attempt(attempt, outcome, flags))
     }
 
-    fn flags(&self, attempt: AttemptId, outcome: &mut Outcome, voice: &Voice) -> Result<Vec<String>, Error> {
+    /// What is strange about the module, told and added to the outcome's warnings.
+    pub fn flag(&self, attempt: AttemptId, outcome: &mut Outcome, voice: &Voice) -> Vec<String> {
         let (Some(imei), Some(package)) = (imei(outcome), &outcome.package) else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
-        let flags = self
+        let found = self
             .book
-            .keep(|journal| journal.flags(attempt, &imei, &package.sha256))?;
+            .keep(|journal| journal.flags(attempt, &imei, &package.sha256));
+        let flags = found.unwrap_or_else(|error| {
+            outcome.fail(&error.written(outcome.written.clone()));
+            Vec::new()
+        });
         for flag in &flags {
             voice.emit(EventKind::Warning { text: flag.clone() });
             outcome.warnings.push(flag.clone());
         }
-        Ok(flags)
+        flags
     }
 
     /// Nothing more comes for this module.

@@ -32,6 +32,25 @@ pub(super) struct Goods {
     pub package: Arc<Package>,
 }
 
+/// An attempt that is over, and does not stand in the record as such yet.
+struct Attempt {
+    outcome: Outcome,
+    /// What is strange about the module.
+    flags: Vec<String>,
+    /// What an earlier attempt has changed.
+    changed: Option<Written>,
+}
+
+impl Attempt {
+    fn of(outcome: Outcome) -> Self {
+        Attempt {
+            outcome,
+            flags: Vec::new(),
+            changed: None,
+        }
+    }
+}
+
 /// A slot at work on one module.
 pub(super) struct SlotWork {
     pub config: Arc<Config>,
@@ -49,17 +68,36 @@ impl SlotWork {
     pub fn run(self, job: Result<Goods, Error>) -> Outcome {
         let package = job.as_ref().ok().map(|goods| Arc::clone(&goods.package));
         let package = package.as_deref();
-        let mut outcome = match job {
+        let last = match job {
             Ok(goods) => match self.hook(When::Before, Some(&goods.package), None) {
                 Ok(()) => self.attempts(&goods),
                 Err(error) => self.leave_alone(package, error.hint("the module was not asked anything")),
             },
             Err(error) => self.leave_alone(None, error),
         };
+        let mut outcome = self.finish(last, package);
+        self.record.close(&mut outcome);
+        outcome
+    }
+
+    /// The last attempt ends in the record after the hook `after`: a module whose hook has failed has not passed there
+    /// either.
+    fn finish(&self, last: Attempt, package: Option<&Package>) -> Outcome {
+        let Attempt {
+            outcome: mut own,
+            flags,
+            changed,
+        } = last;
+        let mut outcome = own.clone();
+        keep_in_mind(&mut outcome, changed);
         if let Err(error) = self.hook(When::After, package, Some(&outcome)) {
+            let error = error.written(outcome.written.clone());
+            own.fail(&error);
+            outcome.fail(&error);
+        }
+        if let Err(error) = self.record.end(&own, &flags) {
             outcome.fail(&error.written(outcome.written.clone()));
         }
-        self.record.close(&mut outcome);
         outcome
     }
 
@@ -83,29 +121,27 @@ impl SlotWork {
     }
 
     /// The module is not asked anything; that stands in the record, too.
-    fn leave_alone(&self, package: Option<&Package>, error: Error) -> Outcome {
-        let mut outcome = Outcome::of_error(error);
-        match self
+    fn leave_alone(&self, package: Option<&Package>, error: Error) -> Attempt {
+        let begun = self
             .record
-            .begin(&self.slot.name, 1, self.label.as_ref(), package)
-        {
-            Ok(attempt) => self.record.end(attempt, &mut outcome, &self.voice),
-            Err(error) => return Outcome::of_error(error),
-        }
-        outcome
+            .begin(&self.slot.name, 1, self.label.as_ref(), package);
+        Attempt::of(begun.map_or_else(Outcome::of_error, |_| Outcome::of_error(error)))
     }
 
-    fn attempts(&self, goods: &Goods) -> Outcome {
+    fn attempts(&self, goods: &Goods) -> Attempt {
         let request = self.request(goods);
         let last = self.config.limits.retries + 1;
         let mut number = 1;
         let mut changed = None;
         loop {
-            let mut outcome = self.attempt(number, goods, &request);
-            let is_over = number >= last || self.stop.drain.is_set() || !may_go_well_again(&outcome);
+            let attempt = self.attempt(number, goods, &request);
+            let is_over = number >= last || self.stop.drain.is_set() || !may_go_well_again(&attempt.outcome);
             if is_over {
-                keep_in_mind(&mut outcome, changed);
-                return outcome;
+                return Attempt { changed, ..attempt };
+            }
+            let Attempt { outcome, flags, .. } = attempt;
+            if let Err(error) = self.record.end(&outcome, &flags) {
+                return Attempt::of(Outcome::of_error(error.written(outcome.written)));
             }
             if !is_untouched(&outcome.written) {
                 changed = Some(outcome.written.clone());
@@ -120,7 +156,7 @@ impl SlotWork {
     }
 
     /// One attempt. It stands in the record before the module is asked anything.
-    fn attempt(&self, number: u32, goods: &Goods, request: &Request) -> Outcome {
+    fn attempt(&self, number: u32, goods: &Goods, request: &Request) -> Attempt {
         self.voice.begin_attempt();
         let (label, package) = (&goods.label, &goods.package);
         let attempt = match self
@@ -128,15 +164,18 @@ impl SlotWork {
             .begin(&self.slot.name, number, Some(label), Some(package))
         {
             Ok(attempt) => attempt,
-            Err(error) => return Outcome::of_error(error),
+            Err(error) => return Attempt::of(Outcome::of_error(error)),
         };
         let events = Events::new(self.sink(attempt));
         let work = || flash::write_package(package, request, &self.settings, events);
         let mut outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
             Outcome::of_error(super::bug(&*panic).written(self.voice.at_most_written()))
         });
-        self.record.end(attempt, &mut outcome, &self.voice);
-        outcome
+        let flags = self.record.flag(attempt, &mut outcome, &self.voice);
+        Attempt {
+            flags,
+            ..Attempt::of(outcome)
+        }
     }
 
     /// Each phase stands in the record before it begins, and the module's own word as soon as it is said; the end of the attempt is not the end of the slot.

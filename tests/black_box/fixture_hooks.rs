@@ -53,6 +53,23 @@ fn hooks_get_the_slot_and_a_failing_one_keeps_the_module_untouched() {
         (&"A".into(), &Value::Null)
     );
     assert_eq!(document("after")["outcome"]["verdict"], "confirmed");
+
+    let failing = "[hooks]\nafter = [\"false\"]\n";
+    bench.file("fixture.toml", format!("{text}{failing}"));
+    let outcome = bench.say("fixture run --json").end().json();
+    expect(&outcome, "A", 11, "hook.failed", "complete");
+    let recorded = &report(&bench, "")["attempts"];
+    let last = recorded
+        .as_array()
+        .unwrap()
+        .iter()
+        .max_by_key(|attempt| attempt["id"].as_i64());
+    let last = last.unwrap();
+    assert_eq!(
+        (&last["verdict"], &last["error_code"]),
+        (&"failed".into(), &"hook.failed".into()),
+        "{last:#}"
+    );
 }
 
 #[test]
