@@ -24,8 +24,9 @@ use super::program::{Taken, build, watch};
 use super::rig::{LABEL, PROGRAMMING_SPEED, Package};
 use super::{Figure, Outcome, best};
 
-/// Slots of a batch.
-const SIZES: [usize; 4] = [1, 4, 16, 32];
+/// Slots of a batch, and those of a quick look.
+const SIZES: &[usize] = &[1, 4, 16, 32];
+const QUICK_SIZES: &[usize] = &[BOUNDED];
 /// The size that has a bound on its time.
 const BOUNDED: usize = 16;
 /// Most time of a batch, and of a good slot beside bad ones, as a multiple of what it is without the others.
@@ -40,7 +41,7 @@ pub fn measure(quick: bool) -> Outcome<Vec<Figure>> {
     let package = Package::realistic(if quick { 4 } else { 1 })?;
     let alone = run(&program, &package, 1, &good)?;
     let mut figures = Vec::new();
-    for size in SIZES {
+    for &size in if quick { QUICK_SIZES } else { SIZES } {
         let mut last = None;
         let time = || {
             let batch = run(&program, &package, size, &good)?;

@@ -1,33 +1,63 @@
 //! Every scenario on a virtual module of every platform.
 
 use std::fs;
+use std::path::Path;
+use std::thread;
 
 use crate::desk::{Desk, scenario};
+
+/// Desks that share a catalogue; the scenarios mostly wait.
+const DESKS: usize = 4;
 
 /// Plays the whole catalogue and looks at what must hold beyond that it passed.
 #[track_caller]
 fn plays_all(kind: &str, keeps: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let names: Vec<String> = files
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert!(names.len() > DESKS);
+    thread::scope(|scope| {
+        let desks: Vec<_> = (0..DESKS)
+            .map(|first| {
+                let names = names.iter().skip(first).step_by(DESKS);
+                scope.spawn(move || plays(kind, names, keeps))
+            })
+            .collect();
+        let played: usize = desks.into_iter().map(|desk| desk.join().unwrap()).sum();
+        assert_eq!(played, names.len());
+    });
+}
+
+/// Plays these scenarios at one desk, and returns how many there were.
+#[track_caller]
+fn plays<'n>(kind: &str, names: impl Iterator<Item = &'n String>, keeps: &[&str]) -> usize {
     let desk = Desk::with(kind, "");
-    let ended = desk.play(&["--cycles", "3"]);
+    let mut arguments = vec!["--cycles", "3"];
+    arguments.extend(names.flat_map(|name| ["--scenario", name]));
+    let ended = desk.play(&arguments);
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
     let results = desk.results();
     assert_eq!(results["passed"], true);
-    for one in results["scenarios"].as_array().unwrap() {
+    let scenarios = results["scenarios"].as_array().unwrap();
+    for one in scenarios {
         let wanted = if one["name"] == "wrong-speed" {
             "skipped"
         } else {
             "passed"
         };
         assert_eq!(one["verdict"], wanted, "{one:#}");
+        if one["name"] == "soak" {
+            assert_eq!(one["cycles"], 3);
+            assert_eq!(one["rates"].as_array().unwrap().len(), 3);
+            let figure = one["figure"].as_str().unwrap();
+            assert!(
+                figure.starts_with("3 writes at") && figure.ends_with("% of the line"),
+                "{figure}"
+            );
+        }
     }
-    assert_eq!(scenario(&results, "soak")["cycles"], 3);
-    let soak = scenario(&results, "soak");
-    assert_eq!(soak["rates"].as_array().unwrap().len(), 3);
-    let figure = soak["figure"].as_str().unwrap();
-    assert!(
-        figure.starts_with("3 writes at") && figure.ends_with("% of the line"),
-        "{figure}"
-    );
     let mut kept: Vec<&str> = results["backups"]
         .as_array()
         .unwrap()
@@ -40,6 +70,7 @@ fn plays_all(kind: &str, keeps: &[&str]) {
         .collect();
     kept.sort_unstable();
     assert_eq!(kept, keeps);
+    scenarios.len()
 }
 
 #[test]
