@@ -12,6 +12,10 @@ use crate::link::Settings;
 use crate::module::{Appeared, Module, Watch, await_blank, await_restart};
 use qpyflash_protocols::{Phase, Written};
 
+/// A module behind a UART is not asked before it has left what was running in it: an EC618 resets about 100 ms after it
+/// was told to. Source: specs/eigencomm-agentboot.md §4.3.
+const LETS_GO: Duration = Duration::from_millis(250);
+
 /// Waits for the module to run again, asks it what it is, and compares.
 pub(super) fn confirm(
     permit: &WritePermit,
@@ -24,7 +28,10 @@ pub(super) fn confirm(
 ) -> Result<Verdict, Error> {
     events.start(Phase::Confirm);
     let mut restarted = match &module.attached {
-        None => module.clone(),
+        None => {
+            std::thread::sleep(LETS_GO);
+            module.clone()
+        }
         Some(before) => match await_restart(watch, &request.deadlines, settings, events)
             .map_err(|error| interrupted(error, module))?
         {

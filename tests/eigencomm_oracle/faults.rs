@@ -1,5 +1,6 @@
 //! What goes wrong on the line, or with the supply: the flash is what the run says, or a second run makes it so.
 
+use super::oracle::two_at_once;
 use super::*;
 
 /// Replies by their number within a stage: of the boot ROM, then of the agent. Each set is lost in one run.
@@ -112,9 +113,9 @@ fn never_lies(faults: &[&str], stale_at: Option<usize>, cancel_at: &[u8], what: 
 fn never_lies_although_an_answer_comes_again_in_the_place_of_the_next() {
     court!();
     // Of the boot ROM; BULK_READ of the RF data; of the agent's sessions; BULK_READ of what was written.
-    for answer in [3, 40, 85, 87, 90, 107, 140, 237, 241] {
-        never_lies(&[], Some(answer), b"", &format!("answer {answer}"));
-    }
+    two_at_once(&[3, 40, 85, 87, 90, 107, 140, 237, 241], |answer| {
+        never_lies(&[], Some(*answer), b"", &format!("answer {answer}"));
+    });
 }
 
 #[test]
@@ -140,10 +141,10 @@ fn completes_although_replies_come_in_pieces() {
 #[test]
 fn completes_in_a_second_run_after_the_module_vanished() {
     court!();
-    let folder = TempDir::new().expect("a folder");
     let (plan, before) = (small(), used());
     // While the agent is loaded; in the boot loader; in the system; in the modem; in a file.
-    for bytes in ["20000", "45000", "100000", "180000", "235000"] {
+    two_at_once(&["20000", "45000", "100000", "180000", "235000"], |bytes| {
+        let folder = TempDir::new().expect("a folder");
         let used = used_file(&folder);
         let oracle = Oracle::start(&["--strict", "--flash-in", &used, "--vanish-after-bytes", bytes]);
         let failure = run(&oracle, &plan, &options("usb")).expect_err("the module is gone");
@@ -156,5 +157,5 @@ fn completes_in_a_second_run_after_the_module_vanished() {
         run(&second, &plan, &options("usb")).unwrap_or_else(|failure| panic!("after {bytes}: {failure}"));
         let (_, flash) = second.finish_at_reset();
         assert_flash(&flash.bytes(), &placed(&plan, &before), bytes);
-    }
+    });
 }

@@ -274,3 +274,12 @@ fn line(lines: &mut impl BufRead) -> Value {
     lines.read_line(&mut text).expect("the oracle speaks");
     serde_json::from_str(&text).unwrap_or_else(|why| panic!("the oracle said {text:?}: {why}"))
 }
+
+/// Runs all cases, two at a time: emulation is work for a core.
+pub fn two_at_once<T: Sync>(cases: &[T], run: impl Fn(&T) + Sync) {
+    let half = |first: usize| cases.iter().skip(first).step_by(2).for_each(&run);
+    std::thread::scope(|scope| {
+        scope.spawn(|| half(0));
+        half(1);
+    });
+}

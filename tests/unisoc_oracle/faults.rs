@@ -1,5 +1,6 @@
 //! What goes wrong on the line, or with the supply: the flash is what the run says, or a second run makes it so.
 
+use super::oracle::two_at_once;
 use super::*;
 
 /// Replies by their number within a stage, and what they answer.
@@ -138,7 +139,7 @@ fn completes_although_replies_come_in_pieces_and_late() {
 fn completes_in_a_second_run_after_the_module_vanished() {
     court!();
     // In FDL1; while NV is read; in AP; in PS; about the NV write; in BOOTLOADER.
-    for bytes in [20_000, 66_000, 72_000, 85_000, 102_000, 108_000] {
+    two_at_once(&[20_000, 66_000, 72_000, 85_000, 102_000, 108_000], |bytes| {
         let vanish = bytes.to_string();
         let oracle = Oracle::start(&["--strict", "--flash-in", &seed(), "--vanish-after-bytes", &vanish]);
         let mut first = Safe::default();
@@ -164,5 +165,5 @@ fn completes_in_a_second_run_after_the_module_vanished() {
                 },
             );
         }
-    }
+    });
 }
