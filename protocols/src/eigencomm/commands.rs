@@ -239,5 +239,5 @@ pub(super) mod patience {
     pub const NOISY: Duration = Duration::from_secs(3);
     /// An answer to BULK_READ names no address: one that was given twice, or late, is known by the answer too many that
     /// begins within this. The length is ours.
-    pub const SETTLED: Duration = Duration::from_millis(200);
+    pub const SETTLED: Duration = Duration::from_millis(100);
 }
