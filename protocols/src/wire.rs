@@ -195,7 +195,7 @@ impl fmt::Display for Written {
     }
 }
 
-/// Why a session ended before its end.
+/// What ended the dialogue with a module too early.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {cause}")]
 pub struct Failure {

@@ -13,7 +13,7 @@ use crate::gate::WritePermit;
 #[error("the module's last words:\n{}", .0.join("\n"))]
 struct LastWords(Vec<String>);
 
-/// Image bytes acknowledged before the session ended.
+/// Image bytes that the module acknowledged before the failure.
 pub(super) fn acknowledged(written: &Written) -> u64 {
     match written {
         Written::Partial { bytes, .. } => *bytes,

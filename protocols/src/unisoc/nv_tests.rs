@@ -123,7 +123,7 @@ fn keeps_the_modules_own_items() {
             (0x26E, b"defaults!!"),
             (0x191, b"new"),
             (0x7, b"y"),
-            (2, b"XXXXX"),
+            (2, b"other"),
             (0x186, &[9; 8]),
             (0x301, b"z"),
         ],

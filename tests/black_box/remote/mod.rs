@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use sha2::Digest;
 
-use qpyflash_virtual::{AsrModule, AsrModuleBuilder, EigencommModule, Mode, Role, UartAdapter};
+use qpyflash_virtual::{
+    AsrModule, AsrModuleBuilder, EigencommModule, EigencommPackage, Mode, Role, UartAdapter,
+};
 
 use self::server::{Manner, Server};
 use crate::bench::{Bench, NEW, OLD, PATIENCE, Untouched, assert_holds, firmware};
@@ -21,6 +23,18 @@ use crate::harness::{Ended, Run, Running, each};
 const MIDST: usize = 70_000;
 /// No run in vain of these tests takes so long.
 const SOON: Duration = Duration::from_secs(40);
+
+/// An Eigencomm module that runs behind a UART adapter, and the package for it in `fw.zip`.
+fn eigencomm_behind_uart(bench: &Bench) -> (EigencommPackage, UartAdapter, EigencommModule) {
+    let package = eigencomm::package(eigencomm::NEW);
+    let wrapped = package.public_bin_zip("QPY_OCPU_V0003_EC600E_CNLC_FW");
+    bench.file("fw.zip", wrapped.unwrap());
+    let adapter = UartAdapter::new().unwrap();
+    let builder = EigencommModule::builder(eigencomm::OLD).over_uart();
+    let module = builder.attach(&adapter).unwrap();
+    module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
+    (package, adapter, module)
+}
 
 /// A module behind a UART adapter.
 fn behind_uart(builder: AsrModuleBuilder) -> (UartAdapter, AsrModule) {
@@ -76,17 +90,7 @@ fn the_port_is_set_up_and_every_byte_arrives() {
 #[test]
 fn an_eigencomm_module_gets_its_uart_agent_and_its_speed() {
     let bench = Bench::bare();
-    let package = eigencomm::package(eigencomm::NEW);
-    bench.file(
-        "fw.zip",
-        package.public_bin_zip("QPY_OCPU_V0003_EC600E_CNLC_FW").unwrap(),
-    );
-    let adapter = UartAdapter::new().unwrap();
-    let module = EigencommModule::builder(eigencomm::OLD)
-        .over_uart()
-        .attach(&adapter)
-        .unwrap();
-    module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
+    let (package, adapter, module) = eigencomm_behind_uart(&bench);
     let server = Server::start("127.0.0.1", adapter.node(), Manner::Honest);
     let run = writing(&bench, &server.url(), "--flash-baud 2000000");
     run.scale("1").end().expect_written("confirmed");

@@ -5,7 +5,7 @@ use qpyflash_virtual::{
 };
 
 use super::ser2net::Ser2net;
-use super::{back_to_the_boot_rom, behind_uart, wait_for_midst, write, writing};
+use super::{back_to_the_boot_rom, behind_uart, eigencomm_behind_uart, wait_for_midst, write, writing};
 use crate::bench::{Bench, OLD, PATIENCE, assert_holds, firmware};
 use crate::harness::each;
 use crate::{eigencomm, unisoc};
@@ -79,17 +79,7 @@ fn unisoc_modules_are_written() {
 fn an_eigencomm_module_is_written() {
     each(&WAYS, |way| {
         let bench = Bench::bare();
-        let package = eigencomm::package(eigencomm::NEW);
-        bench.file(
-            "fw.zip",
-            package.public_bin_zip("QPY_OCPU_V0003_EC600E_CNLC_FW").unwrap(),
-        );
-        let adapter = UartAdapter::new().unwrap();
-        let module = EigencommModule::builder(eigencomm::OLD)
-            .over_uart()
-            .attach(&adapter)
-            .unwrap();
-        runs(&module);
+        let (package, adapter, module) = eigencomm_behind_uart(&bench);
         if identified_and_written(&bench, *way, &adapter, eigencomm::CODE) {
             eigencomm::assert_holds(&module, &package);
         }
