@@ -1,7 +1,12 @@
 //! Dialogues said again: equal, and the first difference where they are not.
 
+use std::time::Duration;
+
+use qpyflash_protocols::Wire;
+
 use super::{host, module, recording};
 use crate::Kind;
+use crate::trace::wire::Replay;
 use crate::trace::{Recording, Replayed, With, replay};
 
 const CLOSED: &str = r#""event":"closed""#;
@@ -124,6 +129,19 @@ fn what_had_arrived_before_is_seen_by_who_looks_and_not_earlier() {
     let mut entries: Vec<&str> = restart.iter().map(|entry| entry.as_str()).collect();
     entries.push(CLOSED);
     assert_eq!(again(&recording("restart", &entries)).difference, None);
+}
+
+#[test]
+fn the_last_fraction_of_a_wait_passes_too() {
+    let quiet = recording("session", &[&host("AT"), CLOSED]);
+    let lines = quiet.lines();
+    let mut wire = Replay::new(&lines[0], None, false);
+    let until = Duration::from_micros(2900);
+    for _ in 0..4 {
+        let left = until.saturating_sub(wire.now()).min(Duration::from_millis(2));
+        assert_eq!(wire.receive(&mut [0; 8], left), Ok(0));
+    }
+    assert_eq!(wire.now(), until);
 }
 
 #[test]
