@@ -231,7 +231,7 @@ impl Link<'_> {
     }
 
     /// Before a command: what has arrived unasked is dropped, so that it can never be taken for the answer.
-    fn hush(&mut self) -> Result<(), Trouble> {
+    pub fn hush(&mut self) -> Result<(), Trouble> {
         let now = self.wire.now();
         for _ in 0..READS_BETWEEN_COMMANDS {
             match self.next(now)? {

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use qpyflash_protocols::Written;
-use qpyflash_protocols::eigencomm::{Companions, Extra, Keeper, Options, Plan, write};
+use qpyflash_protocols::eigencomm::{Companions, Extra, Flash as Chip, Keeper, Options, Plan, write};
 
+use super::flash::{AP_BYTES, Flash, USED};
 use super::package;
 use crate::pipe::{Peer, Pipe};
 use crate::read;
 
-const AP_BYTES: usize = 0x40_0000;
-const CP_BYTES: usize = 0x10_0000;
 /// Every byte of the agent.
 const AGENT: u8 = 0x55;
 const CALIBRATION: usize = AP_BYTES + 0xC_D000;
@@ -50,9 +49,11 @@ enum Stage {
 
 struct Module<'f> {
     turns: std::vec::IntoIter<Turn<'f>>,
+    /// After all these turns it does what it should, or leaves.
+    stays: bool,
     stage: Stage,
     bulk: bool,
-    flash: Vec<u8>,
+    flash: Flash,
     loaded: bool,
     changed: bool,
     id: Vec<u8>,
@@ -146,27 +147,30 @@ impl Module<'_> {
     fn looped(&mut self, head: &[u8], data: &[u8]) -> Vec<u8> {
         match head[0] {
             0x10 => {
-                let at = Self::place(word(data, 4));
-                self.flash[at..at + word(data, 0)].fill(0xFF);
+                self.flash.erase(Self::place(word(data, 4)), word(data, 0));
                 self.changed = true;
                 self.reply(head, 0, &[])
             }
             0x21 => {
-                let at = Self::place(word(data, 4));
-                let bytes = self.flash.get(at..at + word(data, 0));
+                let length = word(data, 0);
+                let bytes = self.flash.read(Self::place(word(data, 4)), length);
                 // The agent in RAM.
-                let bytes = bytes.map_or(vec![AGENT; word(data, 0)], <[u8]>::to_vec);
-                self.reply(head, 0, &bytes)
+                self.reply(head, 0, &bytes.unwrap_or_else(|| vec![AGENT; length]))
             }
             0x24 if self.bulk => {
                 let base = if data[9] == 0xE1 { AP_BYTES } else { 0 };
                 let at = base + word(data, 4);
-                let mut raw = [&head[..4], &[0, 0xFA], &self.flash[at..at + 0x1_0000]].concat();
+                let held = self.flash.read(at, 0x1_0000).expect("a window in the flash");
+                let mut raw = [&head[..4], &[0, 0xFA], &held].concat();
                 let crc = || crc32(&raw);
-                let crc = match at < CALIBRATION - 0x1_0000 {
-                    true => crc(),
-                    // What never changes is summed up once.
-                    false => *SUMS.lock().expect("one thread").entry(at).or_insert_with(crc),
+                let crc = match self.flash.is_untouched_from(at) {
+                    // What has not changed is summed up once.
+                    true => *SUMS
+                        .lock()
+                        .expect("no panic before")
+                        .entry(at)
+                        .or_insert_with(crc),
+                    false => crc(),
                 };
                 raw.extend(crc.to_le_bytes());
                 raw
@@ -226,16 +230,15 @@ impl Module<'_> {
                 _ => None,
             };
             if let Some(at) = at {
-                self.flash[at..at + 0x2000].fill(0xFF);
-                self.flash[at..at + got.len()].copy_from_slice(&got);
+                self.flash.erase(at, 0x2000);
+                self.flash.program(at, &got);
             }
             self.header = got;
             return;
         }
         let base = if self.to_cp { AP_BYTES } else { 0 };
         let at = base + word(&self.header, 68) + self.written;
-        self.flash[at..(at + got.len()).next_multiple_of(0x1000)].fill(0xFF);
-        self.flash[at..at + got.len()].copy_from_slice(&got);
+        self.flash.program(at, &got);
         self.written += got.len();
         if self.written >= word(&self.header, 76) {
             self.stage = Stage::Loop;
@@ -250,7 +253,11 @@ impl Peer for Module<'_> {
     const MOST_SENT: usize = 8 << 20;
 
     fn hear(&mut self, bytes: &[u8], words: &mut Vec<u8>) -> bool {
-        let turn = self.turns.next().unwrap_or(Turn::Answer);
+        let turn = match self.turns.next() {
+            Some(turn) => turn,
+            None if self.stays => Turn::Answer,
+            None => Turn::Vanish,
+        };
         let answer = match turn {
             Turn::Refuse(_) | Turn::Noise(_) | Turn::Deaf | Turn::Vanish => Vec::new(),
             _ => self.answer(bytes),
@@ -290,8 +297,6 @@ impl Keeper for Safe {
     }
 }
 
-static USED: LazyLock<Vec<u8>> = LazyLock::new(|| (0..AP_BYTES + CP_BYTES).map(|n| (n * 7) as u8).collect());
-
 static PLAN: LazyLock<Plan> = LazyLock::new(|| {
     let file = "ap_application.bin";
     let (address, limit) = (0x30_0000, 0x3000);
@@ -305,15 +310,16 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
 
 /// One input.
 pub fn run(bytes: &[u8]) {
-    let Some(input) = read::<(bool, bool, Vec<Turn>)>(bytes) else {
+    let Some(input) = read::<(bool, bool, bool, Vec<Turn>)>(bytes) else {
         return;
     };
-    let (bulk, verify, turns) = input;
+    let (bulk, verify, stays, turns) = input;
     let mut module = Pipe::to(Module {
         turns: turns.into_iter(),
+        stays,
         stage: Stage::Rom(false),
         bulk,
-        flash: USED.clone(),
+        flash: Flash::default(),
         loaded: false,
         changed: false,
         id: Vec::new(),
@@ -332,7 +338,7 @@ pub fn run(bytes: &[u8]) {
         Err(failure) => failure.written,
     };
     assert!(
-        module.peer.flash[CALIBRATION..] == USED[CALIBRATION..],
+        module.peer.flash.is_untouched_from(CALIBRATION),
         "the calibration data were touched"
     );
     match written {
@@ -341,14 +347,10 @@ pub fn run(bytes: &[u8]) {
         Written::Partial { .. } => {}
         Written::Complete => {
             for burn in PLAN.burns() {
-                let base = if burn.flash == qpyflash_protocols::eigencomm::Flash::Cp {
-                    AP_BYTES
-                } else {
-                    0
-                };
+                let base = if burn.flash == Chip::Cp { AP_BYTES } else { 0 };
                 let at = base + burn.address as usize;
                 assert!(
-                    module.peer.flash[at..at + burn.data.len()] == burn.data[..],
+                    module.peer.flash.read(at, burn.data.len()).as_deref() == Some(&burn.data[..]),
                     "`{}` differs",
                     burn.name
                 );

@@ -123,7 +123,10 @@ impl Session<'_, '_> {
     }
 
     fn compare(&mut self, flash: Flash, at: u32, wanted: &[u8]) -> Result<(), Cause> {
-        let differs = |held: &[u8]| held.iter().zip(wanted).position(|(held, wanted)| held != wanted);
+        let differs = |held: &[u8]| match held == wanted {
+            true => None,
+            false => held.iter().zip(wanted).position(|(held, wanted)| held != wanted),
+        };
         let mut held = self.read(flash, at, wanted.len() as u32)?;
         if differs(&held).is_some() && !self.link.is_settled()? {
             self.link.note("an answer too many: reading that again");

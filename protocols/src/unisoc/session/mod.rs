@@ -276,12 +276,14 @@ impl Session<'_, '_> {
         }
     }
 
-    /// A command that changes flash is about to be sent.
-    fn flash_changes(&mut self, image: &str) {
+    /// A command that changes flash is about to be sent, unless a refusal has come late: then nothing more has changed.
+    fn flash_changes(&mut self, image: &str) -> Result<(), Trouble> {
+        self.link.hush()?;
         self.written = Written::Partial {
             image: image.to_owned(),
             bytes: self.bytes,
         };
+        Ok(())
     }
 
     /// `done` of `total` bytes of an image for flash are acknowledged; `before` is the count without them.

@@ -52,7 +52,7 @@ impl Session<'_, '_> {
 
     /// Sends an object to the loader that writes flash.
     pub(super) fn send_to_flash(&mut self, name: &str, start: &[u8], data: &[u8]) -> Result<(), Cause> {
-        self.flash_changes(name);
+        self.flash_changes(name)?;
         self.send_object(&Object {
             name,
             start,
@@ -155,7 +155,7 @@ impl Session<'_, '_> {
     /// Erasing twice does no harm, so an answer that was lost is asked for again.
     fn erase_flash(&mut self, name: &str, target: [u32; 2], within: Duration) -> Result<(), Cause> {
         let before = self.written.clone();
-        self.flash_changes(name);
+        self.flash_changes(name)?;
         let mut tries = 0;
         loop {
             tries += 1;
