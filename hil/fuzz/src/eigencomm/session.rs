@@ -64,17 +64,7 @@ struct Module<'f> {
     status: u32,
 }
 
-static TABLE: LazyLock<[u32; 256]> = LazyLock::new(|| {
-    std::array::from_fn(|byte| (0..8).fold(byte as u32, |crc, _| (crc >> 1) ^ ((crc & 1) * 0xEDB8_8320)))
-});
-
 static SUMS: LazyLock<Mutex<HashMap<usize, u32>>> = LazyLock::new(Mutex::default);
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc: u32, byte| {
-        (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)]
-    })
-}
 
 fn word(bytes: &[u8], at: usize) -> usize {
     bytes.get(at..at + 4).map_or(0, |word| {
@@ -86,7 +76,7 @@ impl Module<'_> {
     fn reply(&self, head: &[u8], state: u8, data: &[u8]) -> Vec<u8> {
         let mut raw = [&head[..4], &[state, data.len() as u8], data].concat();
         if !matches!(self.stage, Stage::Rom(_)) {
-            raw.extend(crc32(&raw).to_le_bytes());
+            raw.extend(crc32fast::hash(&raw).to_le_bytes());
         }
         raw
     }
@@ -162,7 +152,7 @@ impl Module<'_> {
                 let at = base + word(data, 4);
                 let held = self.flash.read(at, 0x1_0000).expect("a window in the flash");
                 let mut raw = [&head[..4], &[0, 0xFA], &held].concat();
-                let crc = || crc32(&raw);
+                let crc = || crc32fast::hash(&raw);
                 let crc = match self.flash.is_untouched_from(at) {
                     // What has not changed is summed up once.
                     true => *SUMS
