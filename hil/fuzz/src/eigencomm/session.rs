@@ -105,7 +105,7 @@ impl Module<'_> {
                 0x21 => self.reply(&head, 0, if has_header { b"IMBO" } else { b"HMIT" }),
                 0x31 => self.reply(&head, 0, &(word(&data, 0).min(0x400) as u32).to_le_bytes()),
                 0x32 => {
-                    self.loaded |= data.len() != 272;
+                    self.loaded |= has_header;
                     head[1] = head[1].wrapping_add(1);
                     self.reply(&head, 0, &[])
                 }
