@@ -10,7 +10,7 @@ mod cancel;
 mod holder;
 mod line;
 mod owner;
-mod rfc2217;
+pub mod rfc2217;
 #[cfg_attr(unix, path = "serial_unix.rs")]
 #[cfg_attr(not(unix), path = "serial_portable.rs")]
 mod serial;

@@ -21,6 +21,7 @@
 //! | `describe` | no bytes of either side make a describer fail, or its words long |
 //! | `recording` | read or refused; written, it is read the same; masked and said again, it ends |
 //! | `capture` | a recording that can be read, or an error |
+//! | `telnet` | however a server cuts its words, the client hears, answers and refuses the same, in bounded memory |
 //! | `station` | `fixture.toml` and scanned labels are read or refused as usage |
 #![allow(
     clippy::expect_used,
@@ -41,7 +42,7 @@ use arbitrary::{Arbitrary, Unstructured};
 pub type Entry = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ENTRIES: [Entry; 24] = [
+pub const ENTRIES: [Entry; 25] = [
     ("asr_download_json", asr::download_json::run),
     ("asr_ethos", asr::ethos::run),
     ("asr_fip", asr::fip::run),
@@ -61,6 +62,7 @@ pub const ENTRIES: [Entry; 24] = [
     ("package", host::package::run),
     ("recording", host::recording::run),
     ("station", host::station::run),
+    ("telnet", host::telnet::run),
     ("unisoc_hdlc", unisoc::hdlc::run),
     ("unisoc_nv", unisoc::nv::run),
     ("unisoc_pac", unisoc::pac::run),

@@ -36,15 +36,29 @@ const GREETING_LIMIT: usize = 200;
 
 /// Why this port cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unfit {
+pub enum Unfit {
+    /// It is a Telnet server of something else.
     #[error("it refuses COM-PORT-OPTION")]
     NoComPort,
+    /// It would change bytes.
     #[error("it refuses binary transmission")]
     NotBinary,
+    /// The line has another speed than was asked for.
     #[error("it has set {got} baud instead of {wanted}")]
-    OtherBaud { wanted: u32, got: u32 },
+    OtherBaud {
+        /// What was asked for.
+        wanted: u32,
+        /// What it says.
+        got: u32,
+    },
+    /// The line is not what a module needs.
     #[error("it has answered {} {} with {got}", .setting.name(), .setting.wanted())]
-    OtherSetting { setting: Setting, got: u8 },
+    OtherSetting {
+        /// Which setting.
+        setting: Setting,
+        /// What it says.
+        got: u8,
+    },
 }
 
 /// An answer about the line speed that is still to come.
@@ -58,7 +72,7 @@ struct Awaited {
 
 /// The dialogue with one server.
 #[derive(Debug)]
-pub(super) struct Client {
+pub struct Client {
     decoder: Decoder,
     options: Options,
     baud: u32,
@@ -109,8 +123,10 @@ impl Client {
             Item::Data(data) => self.keep(data),
             Item::Option(verb, option) if self.outgoing.len() < OUTGOING_LIMIT => {
                 self.options.hear(verb, option, &mut self.outgoing);
+                self.prepare();
             }
-            Item::Subnegotiation(com_port::OPTION, payload) => {
+            // What is said before anything was asked is about the port as it was.
+            Item::Subnegotiation(com_port::OPTION, payload) if self.prepared => {
                 if let Some(notice) = Notice::of(payload) {
                     self.notice(notice);
                 }
@@ -118,7 +134,6 @@ impl Client {
             Item::Option(..) | Item::Subnegotiation(..) => {}
         });
         self.decoder = decoder;
-        self.prepare();
     }
 
     fn keep(&mut self, data: &[u8]) {
@@ -159,10 +174,16 @@ impl Client {
                     self.unconfirmed.clear();
                     self.flow_control_is_open = true;
                 }
-                Some(_) | None => {}
+                Some(_) => {}
+                None if got != self.baud => {
+                    let wanted = self.baud;
+                    self.unfit = Some(Unfit::OtherBaud { wanted, got });
+                }
+                None => {}
             },
             Notice::Is(setting, got) => {
-                if got != setting.wanted() && self.unconfirmed.contains(&setting) {
+                // Even when it was confirmed before: somebody else may have changed it since.
+                if got != setting.wanted() {
                     self.unfit = Some(Unfit::OtherSetting { setting, got });
                 }
                 self.unconfirmed.retain(|it| *it != setting);

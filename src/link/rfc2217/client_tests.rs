@@ -185,6 +185,30 @@ fn a_slower_line_has_a_smaller_window_at_once() {
 }
 
 #[test]
+fn what_is_said_before_it_was_asked_confirms_nothing() {
+    let mut client = Client::new(115_200);
+    client.hear(b"\xFF\xFA\x2C\x66\x08\xFF\xF0");
+    client.hear(AGREED);
+    assert_eq!(client.missing(), "SET-DATASIZE 8");
+    // In one piece with the agreement, too.
+    let mut client = Client::new(115_200);
+    client.hear(&[AGREED, CONFIRMED, SPEED].concat());
+    assert!(client.is_ready());
+}
+
+#[test]
+fn a_port_that_somebody_else_changes_is_unfit() {
+    for changed in [
+        &b"\xFF\xFA\x2C\x67\x03\xFF\xF0"[..],
+        b"\xFF\xFA\x2C\x65\0\0\x25\x80\xFF\xF0",
+    ] {
+        let mut client = ready();
+        client.hear(changed);
+        assert!(client.unfit().is_some());
+    }
+}
+
+#[test]
 fn a_flood_takes_only_so_much_memory() {
     let mut client = ready();
     for _ in 0..300 {

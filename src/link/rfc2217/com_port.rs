@@ -33,14 +33,19 @@ const BOTH_BUFFERS: u8 = 3;
 
 /// A setting of the port that the server must confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Setting {
+pub enum Setting {
+    /// Eight bits a byte.
     DataSize,
+    /// None.
     Parity,
+    /// One stop bit.
     StopSize,
+    /// None, either way.
     FlowControl,
 }
 
 impl Setting {
+    /// All of them, in the order in which they are asked for.
     pub const ALL: [Setting; 4] = [
         Setting::DataSize,
         Setting::Parity,

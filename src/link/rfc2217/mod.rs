@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 use qpyflash_protocols::WireError;
 
 pub use self::address::{NotARemoteAddress, RemoteAddress};
-use self::client::Client;
+pub use self::client::{Client, Unfit};
+pub use self::com_port::Setting;
 use super::{Cancel, OpenError, Pipe};
 
 /// How long finding the host and connecting to it may take.

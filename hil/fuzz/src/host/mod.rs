@@ -7,3 +7,4 @@ pub mod names;
 pub mod package;
 pub mod recording;
 pub mod station;
+pub mod telnet;
