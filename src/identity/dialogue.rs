@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use memchr::memmem;
 use qpyflash_protocols::Wire;
 
 use super::IdentityError;
@@ -77,7 +78,7 @@ impl<'w> Dialogue<'w> {
 
     /// `RDY` stands among what came last: the module has just booted. Source: specs/identity.md §1.1.
     pub(super) fn heard_a_boot(&self) -> bool {
-        self.sample.windows(5).any(|window| window == b"RDY\r\n")
+        memmem::find(&self.sample, b"RDY\r\n").is_some()
     }
 
     /// Reads up to and with the first of `marks` that comes, and returns its index with what stood before it.
@@ -88,10 +89,7 @@ impl<'w> Dialogue<'w> {
     ) -> Result<Option<(usize, Vec<u8>)>, IdentityError> {
         loop {
             let first = marks.iter().enumerate().filter_map(|(which, mark)| {
-                let at = self
-                    .unread
-                    .windows(mark.len())
-                    .position(|window| window == *mark)?;
+                let at = memmem::find(&self.unread, mark)?;
                 Some((at, which))
             });
             if let Some((at, which)) = first.min() {
