@@ -6,7 +6,7 @@ use qpyflash_protocols::{Cause, Failure, Platform, WireError, Written};
 
 use super::{Carrier, Job};
 use crate::error::{Error, Kind};
-use crate::gate::WritePermit;
+use crate::identity::OrderingCode;
 
 /// The module's own last words, shown with `-v`.
 #[derive(Debug, thiserror::Error)]
@@ -21,19 +21,26 @@ pub(super) fn acknowledged(written: &Written) -> u64 {
     }
 }
 
-/// What a failure is told with.
-pub(super) struct Story<'a> {
+/// What a failure of a session is told with.
+#[derive(Debug, Clone, Copy)]
+pub struct Story<'a> {
+    /// What the session was for.
     pub job: Job,
-    pub permit: &'a WritePermit,
+    /// The platform of the package.
+    pub platform: Platform,
+    /// The module's.
+    pub ordering_code: &'a OrderingCode,
     /// Backups that this run has made.
     pub backups: &'a [PathBuf],
+    /// Where the module sits.
     pub place: &'a str,
+    /// What carried the bytes.
     pub carrier: Carrier,
 }
 
 impl Story<'_> {
     /// What was attempted, what came back, what was written, what to do next.
-    pub(super) fn explain(&self, failure: Failure) -> Error {
+    pub fn explain(&self, failure: Failure) -> Error {
         let message = match (&failure.cause, self.carrier) {
             (Cause::Wire(WireError::Gone), Carrier::Network) => format!(
                 "{}: the connection is lost, or the server's port behind it",
@@ -54,8 +61,8 @@ impl Story<'_> {
     }
 
     fn hints(&self, failure: &Failure) -> Vec<String> {
-        let again = format!("`--before none --oc {}`", self.permit.ordering_code());
-        let irreplaceable = match self.platform() {
+        let again = format!("`--before none --oc {}`", self.ordering_code);
+        let irreplaceable = match self.platform {
             Platform::Eigencomm618 => self.about_rf(failure),
             _ => self.about_nv(failure),
         };
@@ -80,7 +87,7 @@ impl Story<'_> {
                 "the module is erased, or partly so, and will not start: power-cycle it (with the BOOT key if it does \
                  not show up), then run `erase all` again, or `write`, with {again}"
             ),
-            (Written::Partial { .. }, _) if self.platform() == Platform::Eigencomm618 => format!(
+            (Written::Partial { .. }, _) if self.platform == Platform::Eigencomm618 => format!(
                 "the module is half-written and will not start. While it has power, what is needed to write it still \
                  runs in it: run again from the start with {again}; after a power cycle connect the pad USB_BOOT to \
                  VDD_EXT (1.8 V) while powering it on"
@@ -91,10 +98,6 @@ impl Story<'_> {
             ),
         });
         hints
-    }
-
-    fn platform(&self) -> Platform {
-        self.permit.package().platform()
     }
 
     /// A run never writes where the RF data lie, but who has lost them should know that they are kept.

@@ -23,6 +23,7 @@ mod unisoc;
 pub use carrier::Carrier;
 pub use eigencomm::{RfData, RfPart};
 pub use enter::enter_download;
+pub use failure::Story;
 pub use job::Job;
 pub use outcome::{ErrorReport, Outcome, PackageSummary, PhaseTime, Proof, Verdict};
 pub use prepare::identify_alone;

@@ -73,9 +73,10 @@ pub(super) fn run(
     outcome.set_backups(context.keep.files, events);
     let achieved = result.map_err(|failure| {
         outcome.bytes = super::failure::acknowledged(&failure.written);
-        let story = super::failure::Story {
+        let story = super::Story {
             job,
-            permit: &permit,
+            platform: permit.package().platform(),
+            ordering_code: permit.ordering_code(),
             backups: &outcome.backups,
             place: &module.place(),
             carrier,

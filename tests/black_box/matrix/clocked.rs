@@ -4,8 +4,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use qpyflash::firmware::{self, Plan};
-use qpyflash_protocols::{Cause, Failure, Progress, Wire, WireError, Written, asr, eigencomm, unisoc};
+use qpyflash::firmware::{self, Package, Plan};
+use qpyflash::flash::{Carrier, ErrorReport, Job, Story};
+use qpyflash_protocols::{Failure, Progress, Wire, WireError, Written, asr, eigencomm, unisoc};
 use qpyflash_virtual::{Away, BareModule, Platform};
 use serde_json::json;
 
@@ -118,7 +119,7 @@ pub(super) fn runs<S: Subject>(subject: &S) {
     let before = module.flash().clone();
     let court = Court {
         subject,
-        plan: package.plan(),
+        package: &package,
         before,
         module: Mutex::new(module),
         kept: kept_by_a_good_run(subject, package.plan()),
@@ -130,7 +131,7 @@ pub(super) fn runs<S: Subject>(subject: &S) {
 /// What all cases of a subject begin with.
 struct Court<'s, S: Subject> {
     subject: &'s S,
-    plan: &'s Plan,
+    package: &'s Package,
     module: Mutex<BareModule<S::Platform>>,
     before: Memory<S>,
     kept: Kept,
@@ -145,7 +146,7 @@ fn kept_by_a_good_run<S: Subject>(subject: &S, plan: &Plan) -> Kept {
 
 impl<S: Subject> Court<'_, S> {
     fn run(&self, case: &Case) {
-        let (subject, plan, mut kept) = (self.subject, self.plan, Kept::default());
+        let (subject, plan, mut kept) = (self.subject, self.package.plan(), Kept::default());
         let fault = case.fault(case.wait + MOMENT, case.wait - MOMENT).parse();
         let fault = fault.unwrap_or_else(|why| panic!("{why}"));
         let mut module = self.module.lock().unwrap().twin(fault).unwrap();
@@ -161,7 +162,7 @@ impl<S: Subject> Court<'_, S> {
             "{:?}: {result:#?}",
             module.elapsed()
         );
-        assert_ends(&result, case);
+        self.assert_ends(&result, case);
         assert!(
             self.kept.0.starts_with(&kept.0),
             "what was kept is not the module's own"
@@ -176,28 +177,24 @@ impl<S: Subject> Court<'_, S> {
         assert_eq!(again, Ok(Written::Complete), "the second run");
         subject.assert_written(&module.flash(), &self.before);
     }
-}
 
-/// Asserts how the session ends; what the program makes of a module that does not come back is not its matter.
-fn assert_ends(result: &Result<Written, Failure>, case: &Case) {
-    let Err(failure) = result else {
-        assert_eq!(case.ending.written, "complete", "the run succeeds");
-        return;
-    };
-    let said = match &failure.cause {
-        Cause::Wire(WireError::Gone) => "module.gone",
-        Cause::Wire(WireError::Stalled { .. }) | Cause::Silent { .. } => "module.silent",
-        Cause::Refused { .. } => "module.nak",
-        Cause::Malformed { .. } => "module.garbage",
-        Cause::WrongChip { .. } => "refused.chip",
-        Cause::WouldLose(_) => "refused.unsafe",
-        other => panic!("{other}"),
-    };
-    let written = json!(failure.written);
-    assert_eq!(
-        (said, &written["state"]),
-        (case.ending.said, &case.ending.written.into()),
-        "{failure:#?}"
-    );
-    assert!(failure.to_string().contains(case.ending.message), "{failure:#?}");
+    /// Asserts how the session ends, in the program's words; what that makes of a module that does not come back is not
+    /// the session's matter.
+    fn assert_ends(&self, result: &Result<Written, Failure>, case: &Case) {
+        let Err(failure) = result else {
+            assert_eq!(case.ending.written, "complete", "the run succeeds");
+            return;
+        };
+        let story = Story {
+            job: Job::Write,
+            platform: self.package.platform(),
+            ordering_code: &self.subject.label().parse().expect("an ordering code"),
+            backups: &[],
+            place: "1-4.2",
+            carrier: Carrier::Tty,
+        };
+        let error = story.explain(failure.clone());
+        let outcome = json!({"exit_code": error.exit_code(), "written": error.written, "error": ErrorReport::of(&error)});
+        super::assert_ends(&outcome, case.ending);
+    }
 }
