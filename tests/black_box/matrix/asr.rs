@@ -122,6 +122,15 @@ impl Subject for Upgrade {
         assert!(now.bytes() == before.bytes(), "the flash has changed");
     }
 
+    /// Some partitions are erased before their image comes.
+    fn order(&self) -> Vec<(String, u64)> {
+        let size = |name: &str| self.package.member(name).map_or(0, |image| image.len() as u64);
+        let changes = self.changes().into_iter();
+        changes
+            .flat_map(|(partition, name)| [(partition, 0), (name.clone(), size(&name))])
+            .collect()
+    }
+
     /// The flasher acknowledges before it works: the last changes before the one in work may be still to be made.
     fn assert_partly_written(&self, now: &Flash, before: &Flash, (_, image): (&str, &str)) {
         let expected = self.package.expected_partitions();

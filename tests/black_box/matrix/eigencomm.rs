@@ -194,6 +194,24 @@ impl Subject for Upgrade {
         }
     }
 
+    fn order(&self) -> Vec<(String, u64)> {
+        let regions = self.package.expected_regions().into_iter();
+        let images = regions.filter(|(name, ..)| !name.ends_with(" header"));
+        // The area of a file is longer than the file.
+        let size = |name: &str, area: u64| self.package.file(name).map_or(area, |file| file.len() as u64);
+        images
+            .map(|(name, _, _, bytes)| (name.clone(), size(&name, bytes.len() as u64)))
+            .collect()
+    }
+
+    /// All erasures come first.
+    fn assert_acknowledged(&self, bytes: u64, (phase, image): (&str, &str)) {
+        match phase {
+            "erase" => assert_eq!(bytes, 0),
+            _ => super::assert_in_order(&self.order(), image, bytes),
+        }
+    }
+
     fn assert_partly_written(
         &self,
         now: &EigencommFlash,

@@ -68,17 +68,35 @@ trait Subject: Sync + Debug {
     /// Asserts that what comes before `image` in the package is in flash, and that what comes after it is as it was.
     fn assert_partly_written(&self, now: &Memory<Self>, before: &Memory<Self>, phase_and_image: (&str, &str));
 
+    /// What a run sends to flash, in its order: names, and how many image bytes each has.
+    fn order(&self) -> Vec<(String, u64)>;
+
+    /// Asserts that so many image bytes can have been acknowledged when `image` was in work.
+    fn assert_acknowledged(&self, bytes: u64, (_, image): (&str, &str)) {
+        assert_in_order(&self.order(), image, bytes);
+    }
+
     /// Asserts that the flash is what `written` promises.
     fn assert_promise(&self, written: &Value, phase: &str, now: &Memory<Self>, before: &Memory<Self>) {
         match written["state"].as_str() {
             Some("complete") => self.assert_written(now, before),
             Some("partial") => {
                 let image = written["image"].as_str().unwrap();
+                self.assert_acknowledged(written["bytes"].as_u64().unwrap(), (phase, image));
                 self.assert_partly_written(now, before, (phase, image));
             }
             _ => self.assert_unchanged(now, before),
         }
     }
+}
+
+/// Asserts that all before `image` has been acknowledged, and nothing behind it.
+fn assert_in_order(order: &[(String, u64)], image: &str, bytes: u64) {
+    let in_work = order.iter().position(|(name, _)| name == image);
+    let (before, from) = order.split_at(in_work.unwrap_or_else(|| panic!("`{image}`: {order:?}")));
+    let before: u64 = before.iter().map(|(_, size)| size).sum();
+    let range = before..=before + from[0].1;
+    assert!(range.contains(&bytes), "{bytes} bytes at `{image}`: {range:?}");
 }
 
 type Memory<S> = <<S as Subject>::Platform as Platform>::Memory;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use qpyflash_virtual::{
-    BareModule, Fault, Mode, Scale, Unisoc, UnisocChip, UnisocFlash, UnisocModule, UnisocModuleBuilder,
-    UnisocPackage,
+    BareModule, Fault, Mode, PacEntry, Scale, Unisoc, UnisocChip, UnisocFlash, UnisocModule,
+    UnisocModuleBuilder, UnisocPackage,
 };
 
 use super::grid::{Grid, Runs, Way};
@@ -307,6 +307,15 @@ impl Subject for Upgrade {
         assert!(now.bytes() == before.bytes(), "the flash has changed");
         assert_eq!(now.nv_items(), before.nv_items());
         assert_eq!(now.phase_check(), before.phase_check());
+    }
+
+    fn order(&self) -> Vec<(String, u64)> {
+        let entries = self.package.entries().iter().filter(|entry| entry.is_selected);
+        let size = |entry: &PacEntry| match entry.kind {
+            "HOST_FDL" | "FDL" | "FDL2" => 0,
+            _ => entry.data.len() as u64,
+        };
+        entries.map(|entry| (entry.id.clone(), size(entry))).collect()
     }
 
     fn assert_partly_written(&self, now: &UnisocFlash, before: &UnisocFlash, (_, image): (&str, &str)) {
