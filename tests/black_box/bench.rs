@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use qpyflash_virtual::{AsrModule, AsrModuleBuilder, AsrPackage, Chip, Flash, Mode, Scale, VirtualBus};
+use qpyflash_virtual::{
+    AsrModule, AsrPackage, Chip, Flash, Mode, Platform, Scale, VirtualBus, VirtualModule,
+    VirtualModuleBuilder,
+};
 use tempfile::TempDir;
 
 use crate::harness::Run;
@@ -57,7 +60,7 @@ impl Bench {
     }
 
     /// Plugs a module in and waits until the bus shows it.
-    pub fn attach(&self, builder: AsrModuleBuilder) -> AsrModule {
+    pub fn attach<P: Platform>(&self, builder: VirtualModuleBuilder<P>) -> VirtualModule<P> {
         let module = builder.attach(&self.bus).unwrap();
         assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
         module

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use qpyflash_virtual::{
-    EigencommModule, EigencommModuleBuilder, EigencommPackage, FlashChip, Mode, Role, RunShape, Scale, WayIn,
-};
+use qpyflash_virtual::{EigencommModule, EigencommPackage, FlashChip, Mode, Role, RunShape, Scale, WayIn};
 use serde_json::Value;
 
 use crate::bench::{Bench, PATIENCE, vector};
@@ -17,12 +15,6 @@ pub const CODE: &str = "EC600ECNLC";
 /// What is backed up of the CP flash, and what of it no run may touch.
 const RF_BACKUP: (u32, usize) = (0xC_0000, 0x4_0000);
 const RF_DATA: (u32, usize) = (0xC_D000, 0x3_3000);
-
-pub fn attach(bench: &Bench, builder: EigencommModuleBuilder) -> EigencommModule {
-    let module = builder.attach(&bench.bus).unwrap();
-    assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
-    module
-}
 
 pub fn package(revision: &str) -> EigencommPackage {
     EigencommPackage::generate(revision, Scale::Small)
@@ -79,7 +71,7 @@ fn writes_every_image_in_both_layouts_and_keeps_the_rf_data() {
     each(&[0, 1], |layout| {
         let bench = Bench::new();
         bench.file("fw.zip", &zips[*layout]);
-        let module = attach(&bench, EigencommModule::builder(OLD));
+        let module = bench.attach(EigencommModule::builder(OLD));
         let (kept, before) = (rf(&module), module.cp(RF_BACKUP.0, RF_BACKUP.1).unwrap());
         let outcome = bench
             .say("write fw.zip --json --backup-dir kept")
@@ -107,7 +99,7 @@ fn writes_the_real_package_in_both_layouts() {
     each(&[0, 1], |layout| {
         let bench = Bench::new();
         bench.file("fw.zip", &zips[*layout]);
-        let module = attach(&bench, EigencommModule::builder(OLD));
+        let module = bench.attach(EigencommModule::builder(OLD));
         bench
             .say("write fw.zip --json --backup-dir kept")
             .end()
@@ -122,10 +114,7 @@ fn a_module_on_a_uart_gets_the_uart_agent_at_the_speed_of_the_package_or_the_one
     each(&["", "--flash-baud 2000000"], |options| {
         let package = package(NEW);
         let bench = with_package(&package);
-        let module = attach(
-            &bench,
-            EigencommModule::builder(OLD).over_uart().starts_in_download(),
-        );
+        let module = bench.attach(EigencommModule::builder(OLD).over_uart().starts_in_download());
         let port = module.tty(Role::Download).unwrap();
         let line = format!(
             "write fw.zip --json --backup-dir kept --before none --no-verify --oc {CODE} --port {} {options}",
@@ -142,7 +131,7 @@ fn a_module_on_a_uart_gets_the_uart_agent_at_the_speed_of_the_package_or_the_one
 fn without_the_agent_for_the_modules_port_nothing_is_asked_of_it() {
     let usb = package(NEW).without_file("agentboot_usb/agentboot.bin");
     let bench = with_package(&usb);
-    let module = attach(&bench, EigencommModule::builder(OLD));
+    let module = bench.attach(EigencommModule::builder(OLD));
     for command in ["write", "check"] {
         let ended = bench.say(&format!("{command} fw.zip --json")).end();
         let outcome = ended.expect(3, "package.unsupported", "nothing");
@@ -162,7 +151,7 @@ fn without_the_agent_for_the_modules_port_nothing_is_asked_of_it() {
 #[test]
 fn a_package_for_another_submodel_leaves_the_module_alone() {
     let bench = with_package(&package("EC600ECNLQR01A01M04_OCPU_QPY"));
-    let module = attach(&bench, EigencommModule::builder("EC600ECNLCR01A01M04"));
+    let module = bench.attach(EigencommModule::builder("EC600ECNLCR01A01M04"));
     let before = chips(&module);
     bench
         .say("write fw.zip --json --backup-dir kept")
@@ -189,7 +178,7 @@ fn packages_for_other_chips_of_the_maker_are_refused_by_name() {
 fn a_boot_rom_of_another_family_is_refused_before_it_gets_a_program() {
     let package = package(NEW);
     let bench = with_package(&package);
-    let module = attach(&bench, EigencommModule::builder(OLD).rom_version(0x0300_0000, 2));
+    let module = bench.attach(EigencommModule::builder(OLD).rom_version(0x0300_0000, 2));
     let before = chips(&module);
     let ended = bench.say("write fw.zip --json --backup-dir kept").end();
     let outcome = ended.expect(6, "refused.chip", "nothing");
@@ -207,7 +196,7 @@ fn a_boot_rom_of_another_family_is_refused_before_it_gets_a_program() {
 fn every_way_into_download_mode_is_tried_and_the_last_one_is_told() {
     let package = package(NEW);
     let bench = with_package(&package);
-    let module = attach(&bench, EigencommModule::builder(OLD).way_in(WayIn::EcrstOnly));
+    let module = bench.attach(EigencommModule::builder(OLD).way_in(WayIn::EcrstOnly));
     bench
         .say("write fw.zip --json --backup-dir kept")
         .end()
@@ -217,7 +206,7 @@ fn every_way_into_download_mode_is_tried_and_the_last_one_is_told() {
     // The shape of 2021, whose AT port sits where nobody would look for it.
     let bench = with_package(&package);
     let shape = EigencommModule::builder(OLD).run_shape(RunShape::CdcAcm);
-    let module = attach(&bench, shape.way_in(WayIn::EcrstOnly));
+    let module = bench.attach(shape.way_in(WayIn::EcrstOnly));
     bench
         .say("write fw.zip --json --backup-dir kept")
         .end()
@@ -225,7 +214,7 @@ fn every_way_into_download_mode_is_tried_and_the_last_one_is_told() {
     assert_holds(&module, &package);
 
     let bench = with_package(&package);
-    let module = attach(&bench, EigencommModule::builder(OLD).way_in(WayIn::BootPinOnly));
+    let module = bench.attach(EigencommModule::builder(OLD).way_in(WayIn::BootPinOnly));
     let ended = bench.say("write fw.zip --json --backup-dir kept").end();
     let outcome = ended.expect(9, "module.download-mode", "nothing");
     let hints = outcome["error"]["hints"].to_string();
@@ -261,7 +250,7 @@ fn a_dead_module_is_brought_back_at_the_boot_pin() {
 fn a_second_run_finds_the_agent_of_the_first() {
     let package = package(NEW);
     let bench = with_package(&package);
-    let module = attach(&bench, EigencommModule::builder(OLD));
+    let module = bench.attach(EigencommModule::builder(OLD));
     bench
         .say("write fw.zip --json --backup-dir kept --after stay")
         .end()
@@ -278,7 +267,7 @@ fn a_second_run_finds_the_agent_of_the_first() {
 fn writes_in_small_pieces_when_asked_to() {
     let package = package(NEW);
     let bench = with_package(&package);
-    let module = attach(&bench, EigencommModule::builder(OLD));
+    let module = bench.attach(EigencommModule::builder(OLD));
     bench
         .say("write fw.zip --json --backup-dir kept --pacing 4096B/1ms")
         .end()
@@ -293,7 +282,7 @@ fn writes_in_small_pieces_when_asked_to() {
 #[test]
 fn reads_the_rf_data_and_compares_them_with_a_backup() {
     let bench = with_package(&package(NEW));
-    let module = attach(&bench, EigencommModule::builder(OLD));
+    let module = bench.attach(EigencommModule::builder(OLD));
     let before = chips(&module);
     let read = "read rf --package fw.zip --json --backup-dir kept";
     let ended = bench.say(read).end();
@@ -333,7 +322,7 @@ fn reads_the_rf_data_and_compares_them_with_a_backup() {
 #[test]
 fn jobs_of_other_platforms_are_refused_by_name() {
     let bench = with_package(&package(NEW));
-    let module = attach(&bench, EigencommModule::builder(OLD));
+    let module = bench.attach(EigencommModule::builder(OLD));
     for line in ["read nv --package fw.zip", "erase all --yes --package fw.zip"] {
         bench
             .say(&format!("{line} --json"))
@@ -347,7 +336,7 @@ fn jobs_of_other_platforms_are_refused_by_name() {
 fn a_person_is_told_what_was_proven() {
     let package = package(NEW);
     let bench = with_package(&package);
-    let module = attach(&bench, EigencommModule::builder(OLD));
+    let module = bench.attach(EigencommModule::builder(OLD));
     let ended = bench.say("write fw.zip --backup-dir kept").end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     for words in [

@@ -134,13 +134,13 @@ fn sixteen_modules_of_all_platforms_pass_at_once() {
             3 => {
                 let builder = EigencommModule::builder(eigencomm::OLD).topology(path);
                 let builder = builder.identity(|identity| identity.imei = imei(n));
-                eigencomms.push(eigencomm::attach(&bench, builder));
+                eigencomms.push(bench.attach(builder));
             }
             chip => {
                 let (kind, old, ..) = unisoc::CHIPS[chip - 1];
                 let builder = UnisocModule::builder(kind, old).topology(path);
                 let builder = builder.identity(|identity| identity.imei = imei(n));
-                unisocs.push((chip - 1, unisoc::attach(&bench, builder)));
+                unisocs.push((chip - 1, bench.attach(builder)));
             }
         }
     }

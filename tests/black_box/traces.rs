@@ -145,7 +145,7 @@ fn bench(platform: &str) -> (Bench, Module) {
         };
         bench.file("fw.zip", zip(new));
         bench.file("other.zip", zip(old));
-        let module = unisoc::attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         (bench, Box::new(module) as Module)
     };
     match platform {
@@ -159,7 +159,7 @@ fn bench(platform: &str) -> (Bench, Module) {
             };
             bench.file("fw.zip", zip(eigencomm::NEW));
             bench.file("other.zip", zip(eigencomm::OLD));
-            let module = eigencomm::attach(&bench, EigencommModule::builder(eigencomm::OLD));
+            let module = bench.attach(EigencommModule::builder(eigencomm::OLD));
             (bench, Box::new(module) as Module)
         }
         "asr" => {

@@ -2,7 +2,7 @@
 //! module has for itself alone survives.
 
 use qpyflash_protocols::unisoc::Pac;
-use qpyflash_virtual::{Mode, Scale, UnisocChip, UnisocModule, UnisocModuleBuilder, UnisocPackage};
+use qpyflash_virtual::{Mode, Scale, UnisocChip, UnisocModule, UnisocPackage};
 
 use crate::bench::{Bench, PATIENCE, vector};
 use crate::harness::each;
@@ -21,12 +21,6 @@ pub const CHIPS: [(UnisocChip, &str, &str, &str); 2] = [
         "EC800GCNLD",
     ),
 ];
-
-pub fn attach(bench: &Bench, builder: UnisocModuleBuilder) -> UnisocModule {
-    let module = builder.attach(&bench.bus).unwrap();
-    assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
-    module
-}
 
 pub fn package(chip: UnisocChip, revision: &str) -> UnisocPackage {
     UnisocPackage::generate(revision, chip, Scale::Small)
@@ -47,7 +41,7 @@ fn writes_every_entry_and_keeps_what_only_the_module_has() {
         let bench = Bench::bare();
         let package = package(chip, new);
         bench.file("fw.zip", package.public_bin_zip("QPY_OCPU_V0004_FW").unwrap());
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         let imei = module.nv_items();
         let outcome = bench
             .say("write fw.zip --json --backup-dir kept")
@@ -80,10 +74,7 @@ fn writes_the_real_published_package_in_both_layouts() {
     for zip in wraps {
         let bench = Bench::bare();
         bench.file("fw.zip", zip);
-        let module = attach(
-            &bench,
-            UnisocModule::builder(UnisocChip::Uis8850, "EC800GCNLDR01A01M04"),
-        );
+        let module = bench.attach(UnisocModule::builder(UnisocChip::Uis8850, "EC800GCNLDR01A01M04"));
         bench
             .say("write fw.zip --json --backup-dir kept --frame 0x3000")
             .end()
@@ -113,7 +104,7 @@ fn a_package_for_another_submodel_leaves_the_module_alone() {
             UnisocChip::Uis8850 => "EC800GCNGAR01A01M08_OCPU_QPY",
         };
         bench.file("fw.pac", package(chip, other).bytes());
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         let before = module.flash();
         bench
             .say("write fw.pac --json --backup-dir kept")
@@ -129,7 +120,7 @@ fn reads_the_nv_area_into_a_backup_and_lets_the_module_run_again() {
     each(&CHIPS, |&(chip, old, _, _)| {
         let bench = Bench::bare();
         bench.file("fw.pac", package(chip, old).bytes());
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         let before = module.flash();
         let read = bench
             .say("read nv --package fw.pac --json --backup-dir kept")

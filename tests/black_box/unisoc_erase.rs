@@ -8,7 +8,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::bench::{Bench, PATIENCE};
 use crate::harness::each;
-use crate::unisoc::{CHIPS, assert_holds, attach, package};
+use crate::unisoc::{CHIPS, assert_holds, package};
 use crate::unisoc_nv::{ERASE, assert_has_again, backup, bench_with_backup, own};
 
 #[test]
@@ -17,7 +17,7 @@ fn erases_all_but_what_nobody_else_has_and_the_module_can_be_written_again() {
         let bench = bench_with_backup(chip, old);
         let package = package(chip, new);
         bench.file("new.pac", package.bytes());
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         let own = module.flash();
         let erased = bench
             .say(&format!("{} --yes", ERASE.replace(" --json", "")))
@@ -60,7 +60,7 @@ fn erases_all_but_what_nobody_else_has_and_the_module_can_be_written_again() {
 fn erases_nothing_without_a_yes() {
     let (chip, old, ..) = CHIPS[0];
     let bench = bench_with_backup(chip, old);
-    let module = attach(&bench, UnisocModule::builder(chip, old));
+    let module = bench.attach(UnisocModule::builder(chip, old));
     let before = module.flash();
     for line in [
         "erase all --package fw.pac",
@@ -97,7 +97,7 @@ fn erase_at_a_terminal(bench: &Bench, answer: &str) -> Option<i32> {
 fn asks_at_a_terminal_and_goes_on_after_a_yes_alone() {
     let (chip, old, ..) = CHIPS[0];
     let bench = bench_with_backup(chip, old);
-    let module = attach(&bench, UnisocModule::builder(chip, old));
+    let module = bench.attach(UnisocModule::builder(chip, old));
     for answer in ["no\n", "\n", "y\n"] {
         assert_eq!(erase_at_a_terminal(&bench, answer), Some(130), "{answer:?}");
     }
@@ -110,7 +110,7 @@ fn asks_at_a_terminal_and_goes_on_after_a_yes_alone() {
 fn erases_a_module_that_has_lost_its_nv_items_only_with_a_backup() {
     each(&CHIPS, |&(chip, old, _, _)| {
         let bench = bench_with_backup(chip, old);
-        let module = attach(&bench, UnisocModule::builder(chip, old).blank_nv());
+        let module = bench.attach(UnisocModule::builder(chip, old).blank_nv());
         let before = module.flash();
         let outcome = bench.say(&format!("{ERASE} --yes")).end();
         let outcome = outcome.expect(6, "refused.unsafe", "helpers-only");
@@ -136,7 +136,7 @@ fn an_erase_that_loses_power_is_made_good_with_its_own_backup() {
         let package = package(chip, new);
         bench.file("new.pac", package.bytes());
         let fault: Fault = "fdl2.midst=power-loss".parse().unwrap();
-        let module = attach(&bench, UnisocModule::builder(chip, old).fault(fault));
+        let module = bench.attach(UnisocModule::builder(chip, old).fault(fault));
         let ended = bench.say(&format!("{ERASE} --yes")).hasty().end();
         let outcome = ended.outcome();
         assert_eq!(

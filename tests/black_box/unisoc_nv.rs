@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::bench::{Bench, PATIENCE};
 use crate::harness::{Ended, each};
-use crate::unisoc::{CHIPS, assert_holds, attach, package};
+use crate::unisoc::{CHIPS, assert_holds, package};
 
 const RESTORE: &str = "restore nv own.bin --package fw.pac --json --backup-dir kept";
 pub const ERASE: &str = "erase all --package fw.pac --json --backup-dir kept";
@@ -16,7 +16,7 @@ const OTHER_IMEI: &str = "866327040830325";
 pub fn bench_with_backup(chip: UnisocChip, revision: &str) -> Bench {
     let bench = Bench::new();
     bench.file("fw.pac", package(chip, revision).bytes());
-    let module = attach(&bench, UnisocModule::builder(chip, revision));
+    let module = bench.attach(UnisocModule::builder(chip, revision));
     let read = bench
         .say("read nv --package fw.pac --json --backup-dir kept")
         .end();
@@ -35,7 +35,7 @@ pub fn backup(ended: &Ended, number: usize) -> String {
 /// What a module of that kind has for itself alone.
 pub fn own(chip: UnisocChip, revision: &str) -> UnisocFlash {
     let bench = Bench::new();
-    attach(&bench, UnisocModule::builder(chip, revision)).flash()
+    bench.attach(UnisocModule::builder(chip, revision)).flash()
 }
 
 /// Asserts that the module has these items. The UIS8910 shows all four places for an IMEI as soon as one is filled,
@@ -58,7 +58,7 @@ pub fn assert_has_again(module: &UnisocModule, own: &UnisocFlash) {
 fn restores_what_a_module_has_lost() {
     each(&CHIPS, |&(chip, old, _, _)| {
         let bench = bench_with_backup(chip, old);
-        let module = attach(&bench, UnisocModule::builder(chip, old).blank_nv());
+        let module = bench.attach(UnisocModule::builder(chip, old).blank_nv());
         let before = module.flash();
         let restored = bench.say(RESTORE).end().expect_written("nv-restored");
         assert_eq!(
@@ -82,7 +82,7 @@ fn restores_over_what_a_write_has_changed_and_saves_that_first() {
     each(&CHIPS, |&(chip, old, new, _)| {
         let bench = bench_with_backup(chip, old);
         bench.file("new.pac", package(chip, new).bytes());
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         bench
             .say("write new.pac --json --backup-dir kept")
             .end()
@@ -120,7 +120,7 @@ fn refuses_a_damaged_backup_before_the_module_is_touched() {
     let mut long = whole.clone();
     long.resize(whole.len() + 0x2_0000, 0xFF);
     nv::seal(&mut long);
-    let module = attach(&bench, UnisocModule::builder(chip, old));
+    let module = bench.attach(UnisocModule::builder(chip, old));
     for (case, bytes) in [
         ("flipped", &flipped[..]),
         ("short", &whole[..whole.len() / 2]),
@@ -149,7 +149,7 @@ fn refuses_the_backup_of_another_module_unless_the_label_says_it_is_its_own() {
     let bench = bench_with_backup(chip, old);
     let own = own(chip, old);
     let other = UnisocModule::builder(chip, old).identity(|it| it.imei = OTHER_IMEI.into());
-    let module = attach(&bench, other);
+    let module = bench.attach(other);
     let before = module.nv_items();
     let imei = "866327040830317";
     for (label, wanted) in [
@@ -207,7 +207,7 @@ fn asks_the_nv_items_themselves_in_download_mode() {
         let other = UnisocModule::builder(chip, old)
             .identity(|it| it.imei = OTHER_IMEI.into())
             .starts_in_download();
-        let module = attach(&bench, other);
+        let module = bench.attach(other);
         let before = module.nv_items();
         let outcome = bench
             .say(&restore)
@@ -228,10 +228,8 @@ fn a_restore_that_breaks_off_is_completed_by_another() {
     each(&CHIPS, |&(chip, old, _, code)| {
         for fault in ["fdl2.end=nak:84", "fdl2.midst@2=vanish", "fdl2.end=power-loss"] {
             let bench = bench_with_backup(chip, old);
-            let module = attach(
-                &bench,
-                UnisocModule::builder(chip, old).fault(fault.parse::<Fault>().unwrap()),
-            );
+            let module =
+                bench.attach(UnisocModule::builder(chip, old).fault(fault.parse::<Fault>().unwrap()));
             let ended = bench.say(RESTORE).hasty().end();
             let outcome = ended.outcome();
             assert_eq!(
@@ -278,7 +276,7 @@ fn a_write_keeps_calibration_that_is_longer_than_the_package_has_it() {
         }
         nv::seal(&mut area);
         bench.file("own.bin", area);
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         bench.say(RESTORE).end().expect_written("nv-restored");
         assert_eq!(module.nv_items().get(&0x26E), Some(&long));
         module.wait_for_mode(Mode::Run, PATIENCE).unwrap();
@@ -305,7 +303,7 @@ fn warns_of_what_is_going_to_be_done_and_of_nothing_else() {
     ];
     for (line, prerelease, loss) in lines {
         let bench_line = format!("{line} --json --backup-dir kept");
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         let ended = bench.say(&bench_line).end();
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         let warnings = ended.outcome()["warnings"].to_string();

@@ -5,7 +5,7 @@ use qpyflash_virtual::{Mode, UnisocChip, UnisocModule};
 
 use crate::bench::{Bench, PATIENCE};
 use crate::harness::each;
-use crate::unisoc::{CHIPS, assert_holds, attach, package};
+use crate::unisoc::{CHIPS, assert_holds, package};
 
 const ARC: Crc<u16> = Crc::<u16>::new(&CRC_16_ARC);
 
@@ -38,7 +38,7 @@ fn an_unknown_operation_is_refused_before_the_module_is_touched() {
             "fw.pac",
             renamed(package(chip, new).bytes(), "ERASE_PY_FS_U", "ERASE_PY_FS_X"),
         );
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         let ended = bench.say("write fw.pac --json").end();
         let outcome = ended.expect(3, "package.unsupported", "nothing");
         let message = outcome["error"]["message"].as_str().unwrap();
@@ -54,7 +54,7 @@ fn the_loaders_own_refusal_has_its_own_words_and_nothing_is_erased() {
     assert_eq!(chip, UnisocChip::Uis8850);
     let bench = Bench::new();
     bench.file("fw.pac", package(chip, new).bytes());
-    let module = attach(&bench, UnisocModule::builder(chip, old).model("EC800GCNGA"));
+    let module = bench.attach(UnisocModule::builder(chip, old).model("EC800GCNGA"));
     let before = module.flash();
     for line in ["write fw.pac", "erase all --yes --package fw.pac"] {
         let outcome = bench.say(&format!("{line} --json --backup-dir kept")).end();
@@ -75,7 +75,7 @@ fn absent_nv_items_stop_a_write_that_says_what_would_be_lost() {
         let bench = Bench::new();
         let package = package(chip, new);
         bench.file("fw.pac", package.bytes());
-        let module = attach(&bench, UnisocModule::builder(chip, old));
+        let module = bench.attach(UnisocModule::builder(chip, old));
         let own = module.flash();
         let read = bench
             .say("read nv --package fw.pac --json --backup-dir kept")
@@ -85,7 +85,7 @@ fn absent_nv_items_stop_a_write_that_says_what_would_be_lost() {
         module.detach();
         module.wait_for_mode(Mode::Off, PATIENCE).unwrap();
 
-        let module = attach(&bench, UnisocModule::builder(chip, old).blank_nv());
+        let module = bench.attach(UnisocModule::builder(chip, old).blank_nv());
         let before = module.flash();
         let ended = bench.say("write fw.pac --json --backup-dir kept").end();
         let outcome = ended.expect(6, "refused.unsafe", "helpers-only");
@@ -117,7 +117,7 @@ fn options_that_cannot_work_are_refused_before_the_module_is_touched() {
     let (chip, old, ..) = CHIPS[0];
     let bench = Bench::new();
     bench.file("fw.pac", package(chip, old).bytes());
-    let module = attach(&bench, UnisocModule::builder(chip, old));
+    let module = bench.attach(UnisocModule::builder(chip, old));
     for (options, words) in [
         ("--frame 0x3001", "12289 bytes"),
         ("--frame 0", "0 bytes"),

@@ -135,17 +135,12 @@ impl<P: Platform> VirtualModuleBuilder<P> {
         self
     }
 
-    /// Makes it a module in download mode without a bus.
-    pub(crate) fn start_bare(self, memory: P::Memory) -> io::Result<BareModule<P>> {
-        BareModule::new(self.platform, self.faults, memory)
-    }
-
-    /// Powers it with that memory.
-    pub(crate) fn start(
-        self,
-        socket: &(impl Socket + Clone + 'static),
-        memory: P::Memory,
-    ) -> io::Result<VirtualModule<P>> {
+    /// Attaches the module to the bus and powers it.
+    ///
+    /// # Errors
+    /// The operating system's error when the module's thread or pipe cannot be made.
+    pub fn attach(mut self, socket: &(impl Socket + Clone + 'static)) -> io::Result<VirtualModule<P>> {
+        let memory = self.platform.factory(self.common.identity.as_ref());
         let parts = (self.faults, self.boot_pin, self.starts_in_download);
         VirtualModule::start(
             Arc::new(socket.clone()),
@@ -154,5 +149,14 @@ impl<P: Platform> VirtualModuleBuilder<P> {
             memory,
             parts,
         )
+    }
+
+    /// Makes it a module in download mode on no bus, in no thread and with no clock of its own.
+    ///
+    /// # Errors
+    /// The operating system's error when its pipe cannot be made.
+    pub fn bare(mut self) -> io::Result<BareModule<P>> {
+        let memory = self.platform.factory(self.common.identity.as_ref());
+        BareModule::new(self.platform, self.faults, memory)
     }
 }

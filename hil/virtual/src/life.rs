@@ -21,6 +21,9 @@ pub trait Platform: Debug + Clone + Send + Sized + 'static {
     /// The flash array and what is kept in it.
     type Memory: Memory;
 
+    /// The flash array of a new module.
+    fn factory(&mut self, identity: Option<&Identity>) -> Self::Memory;
+
     /// Whether the boot ROM finds nothing to start in flash and stays in download mode.
     fn stays_in_boot_rom(&self, _memory: &Self::Memory) -> bool {
         false

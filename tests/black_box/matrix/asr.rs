@@ -4,15 +4,12 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use qpyflash_virtual::{
-    Asr, AsrModule, AsrModuleBuilder, AsrPackage, BareModule, Chip, Fault, Flash, Mode, Scale, Variant,
-};
+use qpyflash_virtual::{Asr, AsrModule, AsrModuleBuilder, AsrPackage, Chip, Flash, Scale, Variant};
 use serde_json::Value;
 
 use super::asr_grids::{BOOT2, ETHOS, ROM};
 use super::grid::Way;
 use super::{Subject, clocked};
-use crate::bench::{Bench, PATIENCE};
 
 /// A module that runs one revision, and a package of the next.
 #[derive(Debug)]
@@ -48,12 +45,6 @@ impl Upgrade {
         }
     }
 
-    fn builder(&self) -> AsrModuleBuilder {
-        AsrModule::builder(self.old)
-            .variant(self.variant.clone())
-            .crash_loop(Duration::from_secs(60), Duration::from_millis(50))
-    }
-
     /// What a run changes, in its order: a partition, and the name by which a run calls it.
     fn changes(&self) -> Vec<(String, String)> {
         let entries = self.package.member("download.json").unwrap();
@@ -77,19 +68,10 @@ impl Subject for Upgrade {
         self.way
     }
 
-    fn attach(&self, bench: &Bench, fault: Fault) -> AsrModule {
-        let module = self
-            .builder()
-            .fault(fault)
-            .starts_in_download()
-            .attach(&bench.bus)
-            .unwrap();
-        assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
-        module
-    }
-
-    fn bare(&self) -> BareModule<Asr> {
-        self.builder().bare().unwrap()
+    fn builder(&self) -> AsrModuleBuilder {
+        AsrModule::builder(self.old)
+            .variant(self.variant.clone())
+            .crash_loop(Duration::from_secs(60), Duration::from_millis(50))
     }
 
     fn let_go(&self, commands: &[String]) -> bool {

@@ -5,12 +5,11 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use qpyflash_virtual::{
-    BareModule, Eigencomm, EigencommFlash, EigencommModule, EigencommPackage, Fault, FlashChip, Mode, Scale,
+    Eigencomm, EigencommFlash, EigencommModule, EigencommModuleBuilder, EigencommPackage, FlashChip, Scale,
 };
 
 use super::grid::{Grid, Runs, Way};
 use super::{Subject, clocked};
-use crate::bench::{Bench, PATIENCE};
 
 /// The first session of the ROM takes the header, the second the agent. Whatever is lost is asked for again; a
 /// refusal of the end of either is the end. Source: specs/eigencomm-agentboot.md §3.
@@ -151,18 +150,8 @@ impl Subject for Upgrade {
         WAY
     }
 
-    fn attach(&self, bench: &Bench, fault: Fault) -> EigencommModule {
-        let module = EigencommModule::builder(OLD)
-            .starts_in_download()
-            .fault(fault)
-            .attach(&bench.bus)
-            .unwrap();
-        assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
-        module
-    }
-
-    fn bare(&self) -> BareModule<Eigencomm> {
-        EigencommModule::builder(OLD).bare().unwrap()
+    fn builder(&self) -> EigencommModuleBuilder {
+        EigencommModule::builder(OLD)
     }
 
     fn let_go(&self, commands: &[String]) -> bool {

@@ -17,7 +17,7 @@ mod unisoc;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use qpyflash_virtual::{BareModule, Fault, Mode, Platform, VirtualModule};
+use qpyflash_virtual::{BareModule, Fault, Mode, Platform, VirtualModule, VirtualModuleBuilder};
 use serde_json::Value;
 
 use crate::bench::{Bench, PATIENCE};
@@ -44,11 +44,18 @@ trait Subject: Sync + Debug {
 
     fn way(&self) -> Way;
 
+    /// The module as it is made.
+    fn builder(&self) -> VirtualModuleBuilder<Self::Platform>;
+
     /// Plugs the module in, in download mode.
-    fn attach(&self, bench: &Bench, fault: Fault) -> VirtualModule<Self::Platform>;
+    fn attach(&self, bench: &Bench, fault: Fault) -> VirtualModule<Self::Platform> {
+        bench.attach(self.builder().fault(fault).starts_in_download())
+    }
 
     /// The same module on no bus.
-    fn bare(&self) -> BareModule<Self::Platform>;
+    fn bare(&self) -> BareModule<Self::Platform> {
+        self.builder().bare().unwrap()
+    }
 
     /// Whether these commands have told the module to restart.
     fn let_go(&self, commands: &[String]) -> bool;

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use qpyflash_virtual::{
-    BareModule, Fault, Mode, PacEntry, Scale, Unisoc, UnisocChip, UnisocFlash, UnisocModule,
-    UnisocModuleBuilder, UnisocPackage,
+    PacEntry, Scale, Unisoc, UnisocChip, UnisocFlash, UnisocModule, UnisocModuleBuilder, UnisocPackage,
 };
 
 use super::grid::{Grid, Runs, Way};
 use super::{Subject, clocked};
-use crate::bench::{Bench, PATIENCE};
 
 /// PDL may be begun anew, and a lost answer to EXEC is a good one. Source: specs/unisoc-pac-bsl.md §4.1, §9.1.
 const ROM_8910: &str = "
@@ -236,10 +234,6 @@ impl Upgrade {
             package,
         }
     }
-
-    fn builder(&self) -> UnisocModuleBuilder {
-        UnisocModule::builder(self.chip, self.old).flash_bytes(FLASH_BYTES)
-    }
 }
 
 /// Holds the last image of either package.
@@ -260,19 +254,8 @@ impl Subject for Upgrade {
         }
     }
 
-    fn attach(&self, bench: &Bench, fault: Fault) -> UnisocModule {
-        let module = self
-            .builder()
-            .fault(fault)
-            .starts_in_download()
-            .attach(&bench.bus)
-            .unwrap();
-        assert_ne!(module.wait_while_mode(Mode::Off, PATIENCE), Mode::Off);
-        module
-    }
-
-    fn bare(&self) -> BareModule<Unisoc> {
-        self.builder().bare().unwrap()
+    fn builder(&self) -> UnisocModuleBuilder {
+        UnisocModule::builder(self.chip, self.old).flash_bytes(FLASH_BYTES)
     }
 
     fn let_go(&self, commands: &[String]) -> bool {

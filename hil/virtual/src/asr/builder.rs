@@ -1,15 +1,10 @@
 //! How a virtual ASR module is set up.
 
-use std::io;
 use std::time::Duration;
 
-use crate::asr::AsrModule;
 use crate::asr::ethos::Weather;
-use crate::asr::flash::Flash;
 use crate::asr::programmer::Generation;
-use crate::bare::BareModule;
 use crate::builder::VirtualModuleBuilder;
-use crate::socket::Socket;
 
 /// Which loader serves download mode. Source: specs/asr-aboot.md §3.6.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,29 +149,5 @@ impl VirtualModuleBuilder<Asr> {
     pub fn stays_in_download_after_reboot(mut self) -> Self {
         self.platform.stays_in_download = true;
         self
-    }
-
-    /// Attaches the module to the bus and powers it.
-    ///
-    /// # Errors
-    /// The operating system's error when the module's thread or pipe cannot be made.
-    pub fn attach(self, socket: &(impl Socket + Clone + 'static)) -> io::Result<AsrModule> {
-        let flash = self.factory_flash();
-        self.start(socket, flash)
-    }
-
-    /// Makes it a module in download mode on no bus, in no thread and with no clock of its own.
-    ///
-    /// # Errors
-    /// The operating system's error when its pipe cannot be made.
-    pub fn bare(self) -> io::Result<BareModule<Asr>> {
-        let flash = self.factory_flash();
-        self.start_bare(flash)
-    }
-
-    fn factory_flash(&self) -> Flash {
-        let identity = self.common.identity.as_ref();
-        let revision = identity.map(|identity| identity.revision.as_str());
-        Flash::factory(self.platform.flash_bytes, revision)
     }
 }

@@ -19,6 +19,11 @@ use crate::shared::{Role, Shared};
 impl Platform for Asr {
     type Memory = Flash;
 
+    fn factory(&mut self, identity: Option<&Identity>) -> Flash {
+        let revision = identity.map(|identity| identity.revision.as_str());
+        Flash::factory(self.flash_bytes, revision)
+    }
+
     fn boot_window(&self) -> Option<Duration> {
         self.boot_window
     }

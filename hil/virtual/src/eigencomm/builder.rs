@@ -1,14 +1,9 @@
 //! How a virtual Eigencomm module is set up.
 
-use std::io;
 use std::time::Duration;
 
-use super::EigencommModule;
 use super::agents::AgentKind;
-use super::flash::EigencommFlash;
-use crate::bare::BareModule;
 use crate::builder::VirtualModuleBuilder;
-use crate::socket::Socket;
 
 /// What makes an Eigencomm module, of the chip EC618.
 #[derive(Debug, Clone)]
@@ -135,27 +130,5 @@ impl VirtualModuleBuilder<Eigencomm> {
     pub fn way_in(mut self, way: WayIn) -> Self {
         self.platform.way_in = way;
         self
-    }
-
-    /// Attaches the module to the bus and powers it.
-    ///
-    /// # Errors
-    /// The operating system's error when the module's thread or pipe cannot be made.
-    pub fn attach(self, socket: &(impl Socket + Clone + 'static)) -> io::Result<EigencommModule> {
-        let flash = self.factory_flash();
-        self.start(socket, flash)
-    }
-
-    /// Makes it a module in download mode on no bus, in no thread and with no clock of its own.
-    ///
-    /// # Errors
-    /// The operating system's error when its pipe cannot be made.
-    pub fn bare(self) -> io::Result<BareModule<Eigencomm>> {
-        let flash = self.factory_flash();
-        self.start_bare(flash)
-    }
-
-    fn factory_flash(&self) -> EigencommFlash {
-        EigencommFlash::factory(self.common.identity.as_ref())
     }
 }

@@ -42,6 +42,10 @@ impl Eigencomm {
 impl Platform for Eigencomm {
     type Memory = EigencommFlash;
 
+    fn factory(&mut self, identity: Option<&Identity>) -> EigencommFlash {
+        EigencommFlash::factory(identity)
+    }
+
     fn boot_window(&self) -> Option<Duration> {
         self.boot_window
     }

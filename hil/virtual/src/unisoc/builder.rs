@@ -1,13 +1,9 @@
 //! How a virtual Unisoc module is set up.
 
-use std::io;
 use std::time::Duration;
 
-use super::flash::UnisocFlash;
-use super::{UnisocModule, fdl};
-use crate::bare::BareModule;
+use super::fdl;
 use crate::builder::VirtualModuleBuilder;
-use crate::socket::Socket;
 
 /// Which chip a Unisoc module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,38 +129,5 @@ impl VirtualModuleBuilder<Unisoc> {
     pub fn wrong_nv_crc(mut self) -> Self {
         self.platform.nv = NvStart::WrongCrc;
         self
-    }
-
-    /// Attaches the module to the bus and powers it.
-    ///
-    /// # Errors
-    /// The operating system's error when the module's thread or pipe cannot be made.
-    pub fn attach(mut self, socket: &(impl Socket + Clone + 'static)) -> io::Result<UnisocModule> {
-        let flash = self.factory_flash();
-        self.start(socket, flash)
-    }
-
-    /// Makes it a module in download mode on no bus, in no thread and with no clock of its own.
-    ///
-    /// # Errors
-    /// The operating system's error when its pipe cannot be made.
-    pub fn bare(mut self) -> io::Result<BareModule<Unisoc>> {
-        let flash = self.factory_flash();
-        self.start_bare(flash)
-    }
-
-    fn factory_flash(&mut self) -> UnisocFlash {
-        let identity = self.common.identity.as_ref();
-        if self.platform.model.is_none() {
-            let revision = identity.map(|identity| identity.revision.as_str());
-            let model = revision.and_then(|revision| revision.get(..10));
-            self.platform.model = model.map(str::to_owned);
-        }
-        let mut flash = UnisocFlash::factory(self.platform.chip, self.platform.flash_bytes, identity);
-        if self.platform.nv == NvStart::Empty {
-            flash.nv.clear();
-            (flash.phase_check, flash.is_formatted) = (None, false);
-        }
-        flash
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::builder::{Unisoc, UnisocChip};
+use super::builder::{NvStart, Unisoc, UnisocChip};
 use super::flash::UnisocFlash;
 use super::loader::Loader;
 use super::nv;
@@ -22,6 +22,20 @@ const DEFAULT_IMEI: &str = "864430010001091";
 
 impl Platform for Unisoc {
     type Memory = UnisocFlash;
+
+    fn factory(&mut self, identity: Option<&Identity>) -> UnisocFlash {
+        if self.model.is_none() {
+            let revision = identity.map(|identity| identity.revision.as_str());
+            let model = revision.and_then(|revision| revision.get(..10));
+            self.model = model.map(str::to_owned);
+        }
+        let mut flash = UnisocFlash::factory(self.chip, self.flash_bytes, identity);
+        if self.nv == NvStart::Empty {
+            flash.nv.clear();
+            (flash.phase_check, flash.is_formatted) = (None, false);
+        }
+        flash
+    }
 
     fn stays_in_boot_rom(&self, flash: &UnisocFlash) -> bool {
         !flash.boots()
