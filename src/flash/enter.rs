@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use qpyflash_protocols::{Phase, Platform, Wire, WireError};
 
 use super::at_port;
-use super::prepare::own;
+use super::prepare::alone_with;
 use super::run::OPEN_PATIENCE;
 use crate::error::{Error, Kind};
 use crate::event::Events;
@@ -51,7 +51,7 @@ pub fn enter_download(
     settings: &Settings,
     events: &mut Events,
 ) -> Result<Address, Error> {
-    let _owner = own(module)?;
+    let _alone = alone_with(module, events)?;
     let watch = Watch::begin(module.topology())?;
     let order = Order {
         platform: module.platform(),

@@ -67,7 +67,10 @@ pub(super) fn clear(
     let owner = own(&module)?;
     events.set_slot(slot(&module));
     outcome.module = Some(module.place());
-    let inhibited = keep_off_others(&module, events, outcome);
+    let inhibited = keep_off_others(&module, events).unwrap_or_else(|warning| {
+        outcome.warn(warning, events);
+        None
+    });
     if let Plan::Eigencomm(plan) = package.plan() {
         super::eigencomm::check_agent(plan, module.attached.is_none())?;
     }
@@ -130,24 +133,37 @@ pub(super) fn clear_on_paper(
 }
 
 /// A program that probes a port in the middle of a write can ruin it: it is kept off while the run lasts, or a person
-/// knows before it begins.
-fn keep_off_others(module: &Module, events: &mut Events, outcome: &mut Outcome) -> Option<Inhibited> {
-    let attached = module.attached.as_ref()?;
-    let found = disturbance(&Host::this(), attached)?;
+/// is warned before it begins.
+fn keep_off_others(module: &Module, events: &mut Events) -> Result<Option<Inhibited>, String> {
+    let Some(attached) = &module.attached else {
+        return Ok(None);
+    };
+    let Some(found) = disturbance(&Host::this(), attached) else {
+        return Ok(None);
+    };
     match Inhibited::begin(&attached.topology) {
         Ok(inhibited) => {
             events.note(format!("{}; it leaves it alone while this run lasts", found.text));
-            Some(inhibited)
+            Ok(Some(inhibited))
         }
         Err(why) => {
             let remedy = found.remedy.unwrap_or_default();
-            outcome.warn(
-                format!("{} (it cannot be kept off: {why}); {remedy}", found.text),
-                events,
-            );
-            None
+            Err(format!("{} (it cannot be kept off: {why}); {remedy}", found.text))
         }
     }
+}
+
+/// A module for a command that restarts it, alone until what is returned is dropped.
+pub(super) fn alone_with(
+    module: &Module,
+    events: &mut Events,
+) -> Result<(Owner, Option<Inhibited>), Error> {
+    let owner = own(module)?;
+    let inhibited = keep_off_others(module, events).unwrap_or_else(|warning| {
+        events.warn(warning);
+        None
+    });
+    Ok((owner, inhibited))
 }
 
 /// `module` comes with whether it is in download mode.
@@ -238,7 +254,7 @@ fn find(request: &Request, settings: &Settings, events: &mut Events) -> Result<M
 }
 
 /// Takes the one-owner lock on the module's place.
-pub(super) fn own(module: &Module) -> Result<Owner, Error> {
+fn own(module: &Module) -> Result<Owner, Error> {
     let bus = match module.port {
         Address::Remote(_) => "network".into(),
         Address::Tty(_) | Address::Usb(_) => virtual_bus_name(),
@@ -283,6 +299,7 @@ pub fn identify_alone(
     settings: &Settings,
     events: &mut Events,
 ) -> Result<Identity, Error> {
+    // ModemManager is not kept off: somebody may be connected through the module, and a question changes nothing.
     let _owner = own(module)?;
     if module.mode() == Some(Mode::Download) {
         let text = format!(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use qpyflash_protocols::Phase;
 
 use super::at_port;
-use super::prepare::{OPEN_PATIENCE, own};
+use super::prepare::{OPEN_PATIENCE, alone_with};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::identity::{Talk, probe};
@@ -28,7 +28,7 @@ pub fn reset(
     settings: &Settings,
     events: &mut Events,
 ) -> Result<Module, Error> {
-    let _owner = own(module)?;
+    let _alone = alone_with(module, events)?;
     if module.mode() == Some(Mode::Download) {
         return Err(in_download_mode(module));
     }
