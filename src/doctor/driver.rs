@@ -2,6 +2,7 @@
 
 use super::{Finding, Host, Seen, name};
 use crate::error::Kind;
+use crate::link::{Address, Transport};
 use crate::module::usb_ids::{Driver, Role};
 use crate::module::{Attached, Unbound};
 
@@ -33,10 +34,20 @@ fn examine(host: &Host, module: &Attached) -> Option<Finding> {
     let usable = [Role::At, Role::Modem, Role::Repl, Role::Download]
         .into_iter()
         .any(|role| module.port(role).is_some());
-    Some(match usable {
-        true => Finding::warning(CHECK, text, remedy),
-        false => Finding::obstacle(CHECK, Kind::ModuleMissing, text, remedy),
+    Some(match (usable, raw_usb(module)) {
+        (true, _) => Finding::warning(CHECK, text, remedy),
+        (false, true) => Finding::warning(
+            CHECK,
+            format!("{text}; it is reached over raw USB meanwhile"),
+            remedy,
+        ),
+        (false, false) => Finding::obstacle(CHECK, Kind::ModuleMissing, text, remedy),
     })
+}
+
+/// Whether commands reach the module past the missing driver.
+pub(super) fn raw_usb(module: &Attached) -> bool {
+    matches!(module.best_address(Transport::Auto), Some(Address::Usb(_)))
 }
 
 fn describe(unbound: &Unbound) -> String {

@@ -59,14 +59,34 @@ impl Host {
         link::programs(&self.path("/proc")).find(|program| program.name == name)
     }
 
-    /// What udev keeps of a module's device, `KEY=value` a line. None on a virtual bus, and without udev.
+    /// What sysfs says of a module's device. None on a virtual bus.
     #[cfg(target_os = "linux")]
-    pub(super) fn udev_data(&self, module: &Attached) -> Option<String> {
+    fn sysfs(&self, module: &Attached, attribute: &str) -> Option<String> {
         let Bus::Host(root) = &self.bus else {
             return None;
         };
         let device = crate::module::sysfs_device(&root.join("sys"), &module.topology);
-        let number = std::fs::read_to_string(device.join("dev")).ok()?;
+        std::fs::read_to_string(device.join(attribute)).ok()
+    }
+
+    /// The node of the module's device itself: as a person knows it, and where it is.
+    #[cfg(target_os = "linux")]
+    pub(super) fn usb_node(&self, module: &Attached) -> Option<(PathBuf, PathBuf)> {
+        let number = |attribute| self.sysfs(module, attribute)?.trim().parse::<u16>().ok();
+        let path = format!("/dev/bus/usb/{:03}/{:03}", number("busnum")?, number("devnum")?);
+        Some((path.clone().into(), self.path(&path)))
+    }
+
+    /// There are no such nodes here.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn usb_node(&self, _: &Attached) -> Option<(PathBuf, PathBuf)> {
+        None
+    }
+
+    /// What udev keeps of a module's device, `KEY=value` a line. None on a virtual bus, and without udev.
+    #[cfg(target_os = "linux")]
+    pub(super) fn udev_data(&self, module: &Attached) -> Option<String> {
+        let number = self.sysfs(module, "dev")?;
         let path = self.path("/run/udev/data").join(format!("c{}", number.trim()));
         std::fs::read_to_string(path).ok()
     }

@@ -1,23 +1,26 @@
 //! May this user open the ports? Found out by asking the system. Source: specs/usb-and-hosts.md §3.1.
 
+use std::path::PathBuf;
+
+use super::driver::raw_usb;
 use super::{Finding, Host, Seen, name};
 use crate::error::Kind;
 use crate::link::Rights;
+use crate::module::Attached;
 
 const CHECK: &str = "permission";
 
 pub fn check(host: &Host, seen: &Seen) -> Vec<Finding> {
     let mut findings = Vec::new();
     for module in &seen.modules {
-        let forbidden = module.ports.iter().find(|port| {
-            let opened = (host.may_open)(&host.node(port));
+        let forbidden = nodes(host, module).into_iter().find(|(_, node)| {
+            let opened = (host.may_open)(node);
             opened.is_err_and(|why| why.kind() == std::io::ErrorKind::PermissionDenied)
         });
-        let Some(port) = forbidden else { continue };
-        let rights = Rights::of(&host.node(port), &host.path("/etc"));
+        let Some((path, node)) = forbidden else { continue };
+        let rights = Rights::of(&node, &host.path("/etc"));
         let group = rights.as_ref().and_then(Rights::joinable);
-        let node = port.path.display();
-        let mut text = format!("no permission to open {node} of {}", name(module));
+        let mut text = format!("no permission to open {} of {}", path.display(), name(module));
         if let Some(rights) = &rights {
             text += &format!(": it is {rights}");
         }
@@ -37,4 +40,14 @@ pub fn check(host: &Host, seen: &Seen) -> Vec<Finding> {
         findings.push(Finding::ok(CHECK, "every port may be opened"));
     }
     findings
+}
+
+/// What a command opens: the ports, or the device itself where raw USB takes their place. Each is given as a person
+/// knows it, and where it is.
+fn nodes(host: &Host, module: &Attached) -> Vec<(PathBuf, PathBuf)> {
+    if raw_usb(module) {
+        return host.usb_node(module).into_iter().collect();
+    }
+    let ports = module.ports.iter();
+    ports.map(|port| (port.path.clone(), host.node(port))).collect()
 }

@@ -177,10 +177,19 @@ fn a_missing_driver_is_told_by_the_kernels_version() {
     let unbound = [(2, None), (3, None), (4, None)];
     let device = |pid| Recorded::new().device(("2c7c", pid), "480", &unbound);
     let report = device("6001").examine();
-    assert_eq!(report.exit_code, 4);
+    assert_eq!(report.exit_code, 0);
     let finding = trouble(&report, "driver");
-    assert_eq!(finding.level, Level::Obstacle);
-    assert_says(finding, &["since 6.7", "this is 6.1", "2c7c 6001 ff", "new_id"]);
+    assert_eq!(finding.level, Level::Warning);
+    assert_says(
+        finding,
+        &[
+            "since 6.7",
+            "this is 6.1",
+            "2c7c 6001 ff",
+            "new_id",
+            "over raw USB",
+        ],
+    );
 
     let newer = device("6001")
         .file("proc/sys/kernel/osrelease", "6.12.3\n")
@@ -197,6 +206,41 @@ fn a_missing_driver_is_told_by_the_kernels_version() {
         trouble(&rom.examine(), "driver"),
         &["1782 4d16", "generic/new_id"],
     );
+}
+
+#[test]
+fn raw_usb_needs_the_rights_to_the_device() {
+    let denied = |node: &Path| match node.ends_with("dev/bus/usb/001/042") {
+        true => Err(std::io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
+    };
+    let host = Recorded::new()
+        .device(("2c7c", "6001"), "480", &[(2, None), (3, None), (4, None)])
+        .file("sys/bus/usb/devices/1-4.2/busnum", "1\n")
+        .file("sys/bus/usb/devices/1-4.2/devnum", "42\n");
+    let report = host.examine_as(denied);
+    assert_eq!(report.exit_code, 8);
+    assert_says(
+        trouble(&report, "permission"),
+        &["/dev/bus/usb/001/042 of", "udev --install"],
+    );
+}
+
+#[test]
+fn an_interface_of_another_driver_is_not_reached() {
+    let foreign = [
+        (2, Some(("qmi_wwan", "x0"))),
+        (3, Some(("qmi_wwan", "x1"))),
+        (4, Some(("qmi_wwan", "x2"))),
+    ];
+    let host = Recorded::new().device(("2c7c", "6001"), "480", &foreign);
+    (2..5).for_each(|number| {
+        let ports = format!("sys/bus/usb/devices/1-4.2/1-4.2:1.{number}/x{}", number - 2);
+        fs::remove_dir_all(host.0.path().join(ports)).unwrap();
+    });
+    let report = host.examine();
+    assert_eq!(report.exit_code, 4);
+    assert_eq!(trouble(&report, "driver").level, Level::Obstacle);
 }
 
 #[test]

@@ -154,10 +154,7 @@ fn keep_off_others(module: &Module, events: &mut Events) -> Result<Option<Inhibi
 }
 
 /// A module for a command that restarts it, alone until what is returned is dropped.
-pub(super) fn alone_with(
-    module: &Module,
-    events: &mut Events,
-) -> Result<(Owner, Option<Inhibited>), Error> {
+pub(super) fn alone_with(module: &Module, events: &mut Events) -> Result<(Owner, Option<Inhibited>), Error> {
     let owner = own(module)?;
     let inhibited = keep_off_others(module, events).unwrap_or_else(|warning| {
         events.warn(warning);
