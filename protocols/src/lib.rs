@@ -11,6 +11,7 @@
 //! | [`eigencomm`] | EC618: `.binpkg` packages |
 //! | [`describe`] | what the bytes of any of them mean, in words |
 
+mod account;
 pub mod asr;
 pub mod describe;
 pub mod eigencomm;

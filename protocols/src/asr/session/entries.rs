@@ -72,7 +72,7 @@ impl Session<'_, '_> {
         }
         self.load(image)?;
         self.link.command("verify", patience::VERIFY)?;
-        self.doing = format!("starting `{}`", image.name);
+        self.account.doing = format!("starting `{}`", image.name);
         self.start_helper()
     }
 
@@ -127,7 +127,7 @@ impl Session<'_, '_> {
         self.acknowledged(image, 0);
         let (mut start, mut next) = (0, segments.next());
         while let Some(segment) = next {
-            self.doing = format!("writing `{}` to `{partition}` at {start:#x}", image.name);
+            self.account.doing = format!("writing `{}` to `{partition}` at {start:#x}", image.name);
             let pieces = segment.pieces.iter().map(|piece| &piece[..]);
             self.stream(segment.len, pieces)?;
             // Built while the last bytes are on their way: the line must not wait for a CRC.

@@ -10,6 +10,7 @@ use super::aboot::{chip_name, number, patience};
 use super::link::Link;
 use super::plan::{Image, Plan, Route};
 use super::preamble::Transport;
+use crate::account::Account;
 use crate::{Cause, Failure, FormatError, Phase, Progress, Wire, WireError, Written};
 
 /// The value of `platform` when the download is served by the second stage in flash instead of the boot ROM.
@@ -110,27 +111,18 @@ pub fn write(wire: &mut dyn Wire, plan: &Plan, options: &Options) -> Result<Repo
         link: Link::new(wire),
         plan,
         options,
-        phase: Phase::Clear,
-        doing: "checking the package".to_owned(),
-        written: Written::Nothing,
-        bytes: 0,
+        account: Account::begin(&ORDER, "checking the package"),
         chip: Chip::default(),
         calls: Calls::Run,
         just_called: false,
     };
     match session.run() {
         Ok(()) => Ok(Report {
-            written: session.written,
-            bytes: session.bytes,
+            bytes: session.account.bytes(),
+            written: session.account.written().clone(),
             chip: session.chip,
         }),
-        Err(cause) => Err(Failure {
-            phase: session.phase,
-            doing: session.doing,
-            cause,
-            written: session.written,
-            log: session.link.log_lines(),
-        }),
+        Err(cause) => Err(session.account.failure(cause, session.link.log_lines())),
     }
 }
 
@@ -138,11 +130,7 @@ struct Session<'w, 'p> {
     link: Link<'w>,
     plan: &'p Plan,
     options: &'p Options,
-    phase: Phase,
-    doing: String,
-    written: Written,
-    /// Bytes of images the module has acknowledged.
-    bytes: u64,
+    account: Account,
     chip: Chip,
     calls: Calls,
     /// Helper code has just been started: the link may have to be opened anew.
@@ -184,7 +172,7 @@ impl Session<'_, '_> {
     }
 
     fn ask(&mut self, variable: &str) -> Result<String, Cause> {
-        self.doing = format!("asking the module for `{variable}`");
+        self.account.doing = format!("asking the module for `{variable}`");
         let value = self.link.variable(variable)?;
         match variable {
             "product" => self.chip.product = Some(value.clone()),
@@ -195,7 +183,7 @@ impl Session<'_, '_> {
     }
 
     fn plain(&mut self, command: &str) -> Result<(), Cause> {
-        self.doing = format!("sending `{command}`");
+        self.account.doing = format!("sending `{command}`");
         self.link.command(command, patience::QUESTION).map(drop)
     }
 
@@ -230,7 +218,7 @@ impl Session<'_, '_> {
         }
         self.link.settle(patience::SETTLED)?;
         self.link.command("complete", patience::WORK)?;
-        self.written = Written::Complete;
+        self.account.complete();
         Ok(())
     }
 
@@ -255,10 +243,7 @@ impl Session<'_, '_> {
 impl Session<'_, '_> {
     /// Phases only go forward, whatever the order of the package.
     fn enter(&mut self, phase: Phase, doing: &str) {
-        self.doing = doing.to_owned();
-        let place = |phase| ORDER.iter().position(|&other| other == phase);
-        if place(phase) > place(self.phase) {
-            self.phase = phase;
+        if self.account.enter(phase, doing) {
             self.link.report(Progress::Phase(phase));
         }
     }
@@ -279,32 +264,24 @@ impl Session<'_, '_> {
             patience::ROM_DATA
         };
         self.link.announce(len, patience)?;
-        if self.written == Written::Nothing {
-            self.written = Written::HelpersOnly;
-        }
+        self.account.ram_changes();
         self.link.send_data(len as usize, pieces)
     }
 
     /// Sends a command that changes flash. From then on flash is no longer as it was.
     fn change(&mut self, command: &str, image: &str) -> Result<(), Cause> {
         self.link.clear_to_send(command)?;
-        self.written = Written::Partial {
-            image: image.to_owned(),
-            bytes: self.bytes,
-        };
+        self.account.flash_changes(image);
         self.link.command_now(command, patience::WORK).map(drop)
     }
 
     fn work_is_queued(&self) -> bool {
-        matches!(self.written, Written::Partial { .. })
+        matches!(self.account.written(), Written::Partial { .. })
     }
 
     /// Bytes of images were acknowledged.
     fn count(&mut self, more: u64) {
-        self.bytes += more;
-        if let Written::Partial { bytes, .. } = &mut self.written {
-            *bytes = self.bytes;
-        }
+        self.account.acknowledged(self.account.bytes() + more);
     }
 
     fn acknowledged(&mut self, image: &Image, done: u64) {

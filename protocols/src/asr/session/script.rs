@@ -28,7 +28,7 @@ impl Session<'_, '_> {
     fn run_line(&mut self, script: &Script, line: &Line) -> Result<(), Cause> {
         let plan = self.plan;
         let (phase, name) = match &line.purpose {
-            Purpose::Ask => (self.phase, ""),
+            Purpose::Ask => (self.account.phase(), ""),
             Purpose::Call(helper) | Purpose::Partition(helper) => (
                 Phase::LoadHelper,
                 plan.helpers.get(*helper).map_or("", |helper| &helper.name),

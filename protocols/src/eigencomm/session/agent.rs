@@ -20,7 +20,7 @@ const VARIABLES: usize = 8;
 impl Session<'_, '_> {
     /// The boot ROM has everything, and starts the agent, which over a UART speaks at the speed of its header.
     pub(super) fn start_agent(&mut self) -> Result<(), Cause> {
-        self.doing = "waiting for the agent to start".to_owned();
+        self.account.doing = "waiting for the agent to start".to_owned();
         self.link.expect(Check::Crc);
         self.link.pause(patience::BAUD_SWITCH)?;
         if self.is_uart() {
@@ -51,7 +51,7 @@ impl Session<'_, '_> {
     /// was lost while the agent was loaded; this tells more than either. Source: §4.5 (V*): other addresses than
     /// those of the flashes are read as memory.
     pub(super) fn check_agent(&mut self, agent: &[u8]) -> Result<(), Cause> {
-        self.doing = "comparing the agent in RAM with the package's".to_owned();
+        self.account.doing = "comparing the agent in RAM with the package's".to_owned();
         let variables = agent.len() - agent.len() / VARIABLES;
         for (number, piece) in agent.chunks(READ_MEM_BYTES).enumerate() {
             let at = number * READ_MEM_BYTES;

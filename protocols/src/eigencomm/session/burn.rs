@@ -44,7 +44,7 @@ impl Session<'_, '_> {
             let mut range = [0; 8];
             range[..4].copy_from_slice(&(next - at).to_le_bytes());
             range[4..].copy_from_slice(&(burn.flash.window() + at).to_le_bytes());
-            self.flash_changes(&burn.name);
+            self.account.flash_changes(&burn.name);
             let patience = (patience::ERASE, patience::ERASE_TRIES);
             self.link.command(Command::FLASH_ERASE, 0, &range, patience)?;
             at = next;
@@ -55,17 +55,17 @@ impl Session<'_, '_> {
     /// Writes an image, three times at most: one that was broken off can be begun again as if nothing had been.
     pub(super) fn write_image(&mut self, burn: &Burn) -> Result<(), Cause> {
         let header = header::of_burn(burn);
-        let before = self.bytes;
+        let before = self.account.bytes();
         for tries_left in (0..IMAGE_TRIES).rev() {
             let place = format!("0x{:x} of the {}", burn.address, burn.flash.name());
-            self.image_in_work(&burn.name);
+            self.account.image_in_work(&burn.name);
             self.enter(Phase::Write, &format!("writing `{}` to {place}", burn.name));
             match self.burn(burn, &header, before) {
                 Ok(()) => break,
                 Err(trouble) if tries_left > 0 && worth_another_try(&trouble) => {
                     let why = Cause::from(trouble);
                     self.link
-                        .note(&format!("{}: {why}; beginning it again", self.doing));
+                        .note(&format!("{}: {why}; beginning it again", self.account.doing));
                     self.link.stay_silent()?;
                 }
                 Err(trouble) => return Err(trouble.into()),
@@ -89,7 +89,7 @@ impl Session<'_, '_> {
         self.image_session()?;
         self.base_info(HEADER_ID)?;
         self.send_data(header, |_, _| {})?;
-        self.flash_changes(&burn.name);
+        self.account.flash_changes(&burn.name);
         self.image_bytes(&burn.name, before, 0, burn.data.len() as u64);
         self.link.command(Command::DONE, 0, &[], ANSWER)?;
         let total = burn.data.len() as u64;
@@ -97,7 +97,7 @@ impl Session<'_, '_> {
         let last = blocks.len() - 1;
         for (number, block) in blocks.enumerate() {
             let start = number * BLOCK_BYTES;
-            self.doing = format!(
+            self.account.doing = format!(
                 "writing `{}` to 0x{:x} of the {}",
                 burn.name,
                 burn.address as usize + start,

@@ -11,6 +11,7 @@ use super::commands::{Command, patience};
 use super::link::{Link, Trouble};
 use super::plan::Plan;
 use super::{Settings, Transport};
+use crate::account::Account;
 use crate::{Cause, Failure, Phase, Progress, Wire, WireError, Written};
 pub use options::{After, Keeper, Options, Pacing, Proof, Report};
 
@@ -52,11 +53,7 @@ struct Session<'w, 'p> {
     link: Link<'w>,
     plan: &'p Plan,
     options: &'p Options,
-    phase: Phase,
-    doing: String,
-    written: Written,
-    /// Bytes of images for flash that the module has acknowledged.
-    bytes: u64,
+    account: Account,
     proof: Proof,
     /// An agent is running, and in its command loop unless an image is being sent.
     agent_runs: bool,
@@ -73,10 +70,7 @@ impl<'w, 'p> Session<'w, 'p> {
             link: Link::new(wire, options.pacing),
             plan,
             options,
-            phase: Phase::Clear,
-            doing: "checking the options".to_owned(),
-            written: Written::Nothing,
-            bytes: 0,
+            account: Account::begin(&Phase::ALL, "checking the options"),
             proof: Proof::AgentOnly,
             agent_runs: false,
             agent_doubted: false,
@@ -90,19 +84,13 @@ impl<'w, 'p> Session<'w, 'p> {
         let ready = self.options.check();
         match ready.and_then(|()| work(&mut self)) {
             Ok(()) => Ok(Report {
-                written: self.written,
-                bytes: self.bytes,
+                bytes: self.account.bytes(),
+                written: self.account.written().clone(),
                 proof: self.proof,
             }),
             Err(cause) => {
                 self.abandon(&cause);
-                Err(Failure {
-                    phase: self.phase,
-                    doing: self.doing,
-                    cause,
-                    written: self.written,
-                    log: self.link.log_lines(),
-                })
+                Err(self.account.failure(cause, self.link.log_lines()))
             }
         }
     }
@@ -110,7 +98,7 @@ impl<'w, 'p> Session<'w, 'p> {
     fn run(&mut self, keeper: &mut dyn Keeper) -> Result<(), Cause> {
         self.start()?;
         let rf = self.read_rf()?;
-        self.doing = "keeping the module's RF data".to_owned();
+        self.account.doing = "keeping the module's RF data".to_owned();
         keeper.keep(&rf).map_err(Cause::NotKept)?;
         let plan = self.plan;
         for burn in plan.burns() {
@@ -120,7 +108,7 @@ impl<'w, 'p> Session<'w, 'p> {
             self.write_image(burn)?;
         }
         self.verify(&rf)?;
-        self.written = Written::Complete;
+        self.account.complete();
         self.part()
     }
 
@@ -133,7 +121,7 @@ impl<'w, 'p> Session<'w, 'p> {
             self.load_agent(agent)?;
             self.start_agent()?;
         }
-        self.helpers_are_loaded();
+        self.account.ram_changes();
         self.agent_runs = true;
         self.enter(Phase::CheckChip, "asking the agent who it is");
         if self.agent_doubted {
@@ -192,7 +180,7 @@ impl<'w, 'p> Session<'w, 'p> {
         if !reachable {
             return;
         }
-        if matches!(self.written, Written::Partial { .. }) {
+        if matches!(self.account.written(), Written::Partial { .. }) {
             self.link
                 .note("the agent keeps running in the module: leave it powered and run again");
         } else if self.options.after == After::Reset && self.reset().is_ok() {
@@ -218,40 +206,14 @@ impl Session<'_, '_> {
 
     /// Phases only go forward.
     fn enter(&mut self, phase: Phase, doing: &str) {
-        self.doing = doing.to_owned();
-        if phase > self.phase {
-            self.phase = phase;
+        if self.account.enter(phase, doing) {
             self.link.report(Progress::Phase(phase));
-        }
-    }
-
-    fn helpers_are_loaded(&mut self) {
-        if self.written == Written::Nothing {
-            self.written = Written::HelpersOnly;
-        }
-    }
-
-    /// A command that changes flash is about to be sent.
-    fn flash_changes(&mut self, image: &str) {
-        self.written = Written::Partial {
-            image: image.to_owned(),
-            bytes: self.bytes,
-        };
-    }
-
-    /// Another image's turn, in flash that has been changed already.
-    fn image_in_work(&mut self, name: &str) {
-        if let Written::Partial { image, .. } = &mut self.written {
-            *image = name.to_owned();
         }
     }
 
     /// `done` of `total` bytes of an image for flash are acknowledged; `before` is the count without them.
     fn image_bytes(&mut self, image: &str, before: u64, done: u64, total: u64) {
-        self.bytes = before + done;
-        if let Written::Partial { bytes, .. } = &mut self.written {
-            *bytes = self.bytes;
-        }
+        self.account.acknowledged(before + done);
         self.link.report(Progress::Bytes { image, done, total });
     }
 }

@@ -41,7 +41,7 @@ impl Session<'_, '_> {
 
     /// What cannot be replaced: it is read until every answer was the answer to its own request.
     pub(super) fn read_rf(&mut self) -> Result<Vec<u8>, Cause> {
-        self.doing = format!("reading the RF data at 0x{:x} of the CP flash", RF_BACKUP.start);
+        self.account.doing = format!("reading the RF data at 0x{:x} of the CP flash", RF_BACKUP.start);
         for _ in 0..RF_TRIES {
             self.loop_sync(patience::AGENT_SYNCS)?;
             let rf = self.read(Flash::Cp, RF_BACKUP.start, RF_BACKUP.end - RF_BACKUP.start)?;
@@ -90,14 +90,14 @@ impl Session<'_, '_> {
     /// An image and its stored header are what was sent.
     pub(super) fn compare_image(&mut self, burn: &Burn) -> Result<(), Cause> {
         if let Some(sectors) = burn.kind.header() {
-            self.doing = format!("reading back the header of `{}`", burn.name);
+            self.account.doing = format!("reading back the header of `{}`", burn.name);
             let header = header::of_burn(burn);
             self.compare(Flash::Ap, sectors.start, &header)?;
         }
         let total = burn.data.len() as u64;
         for (number, block) in burn.data.chunks(BULK_BYTES).enumerate() {
             let start = (number * BULK_BYTES) as u32;
-            self.doing = format!(
+            self.account.doing = format!(
                 "reading back `{}` at 0x{:x} of the {}",
                 burn.name,
                 burn.address + start,
@@ -115,7 +115,7 @@ impl Session<'_, '_> {
 
     /// What nobody can replace is as it was before.
     pub(super) fn compare_rf(&mut self, rf: &[u8]) -> Result<(), Cause> {
-        self.doing = "comparing the RF data with those of before".to_owned();
+        self.account.doing = "comparing the RF data with those of before".to_owned();
         let kept = rf
             .get((CP_IMAGES.end - RF_BACKUP.start) as usize..)
             .unwrap_or_default();

@@ -97,7 +97,7 @@ impl Session<'_, '_> {
                 "it waits for the rest of an agent, of a run that was broken off",
             ));
         }
-        self.helpers_are_loaded();
+        self.account.ram_changes();
         let total = agent.len() as u64;
         self.send_data(agent, |session, done| {
             session.link.report(Progress::Bytes {
@@ -108,7 +108,7 @@ impl Session<'_, '_> {
         })?;
         // Nobody knows what the ROM makes of a packet that comes twice.
         self.agent_doubted = self.link.has_retried();
-        self.doing = "starting the agent".to_owned();
+        self.account.doing = "starting the agent".to_owned();
         self.rom_done()
     }
 

@@ -41,7 +41,7 @@ impl<'p> Session<'_, 'p> {
         self.change_baud(VENDOR_BAUD)?;
         self.enter(Phase::LoadHelper, "loading `FDL2` into RAM");
         self.load(fdl2, FDL1_FRAME, 3)?;
-        self.doing = "starting `FDL2`".to_owned();
+        self.account.doing = "starting `FDL2`".to_owned();
         match self.link.command(Command::ExecData, &[], patience::EXEC) {
             // Either loader answers CONNECT; should FDL1 still be there, it stops at the next command, and flash is
             // as it was. Source: §5.3 (V).
@@ -57,7 +57,7 @@ impl<'p> Session<'_, 'p> {
     /// Loads the first loader over PDL, with one full retry. Source: §6.3 step 4.
     fn load_fdl1(&mut self, fdl1: &Step) -> Result<(), Cause> {
         self.enter(Phase::LoadHelper, "loading `HOST_FDL` into RAM");
-        self.helpers_are_loaded();
+        self.account.ram_changes();
         let total = fdl1.data.len() as u64;
         let mut tries = 0;
         loop {
@@ -86,7 +86,7 @@ impl<'p> Session<'_, 'p> {
 
     /// FDL1 answers its first flag with its version, and no later one. Source: §4.4, §6.3 step 5.
     fn sync_fdl1(&mut self) -> Result<(), Cause> {
-        self.doing = "waiting for `HOST_FDL` to start".to_owned();
+        self.account.doing = "waiting for `HOST_FDL` to start".to_owned();
         match self.link.sync(ONE_FLAG, patience::SYNC)? {
             Some(Check::Sum16) => Ok(()),
             Some(Check::Crc16) => Err(other_rom("UIS8850")),
@@ -110,7 +110,7 @@ impl<'p> Session<'_, 'p> {
     fn find_fdl1(&mut self) -> Result<(), Cause> {
         match self.link.sync(THREE_FLAGS, (patience::CONNECT, 1))? {
             Some(Check::Sum16) => {
-                self.helpers_are_loaded();
+                self.account.ram_changes();
                 Ok(())
             }
             Some(Check::Crc16) => Err(other_rom("UIS8850")),
@@ -131,7 +131,7 @@ impl<'p> Session<'_, 'p> {
         self.enter(Phase::LoadHelper, "loading `FDL` into RAM");
         // The ROM goes on counting over a second START_DATA: a broken load is not begun again. Source: §6.4 (V).
         self.load(fdl, ROM_FRAME, 1)?;
-        self.doing = "starting `FDL`".to_owned();
+        self.account.doing = "starting `FDL`".to_owned();
         match self.link.command(Command::ExecData, &[], patience::EXEC) {
             // Flags tell: FDL answers them, and the ROM does not any more.
             Err(Trouble::Lost(why)) => self.link.note(&format!("{why}; taking it for done")),
@@ -166,7 +166,7 @@ impl<'p> Session<'_, 'p> {
     fn change_baud(&mut self, default: u32) -> Result<(), Cause> {
         let uart = self.options.transport == Transport::Uart;
         let rate = self.options.baud.filter(|_| uart).unwrap_or(default);
-        self.doing = format!("changing the line speed to {rate}");
+        self.account.doing = format!("changing the line speed to {rate}");
         match self
             .link
             .command(Command::ChangeBaud, &rate.to_be_bytes(), patience::CHANGE_BAUD)
@@ -184,7 +184,7 @@ impl<'p> Session<'_, 'p> {
 
     /// Loads code over BSL.
     fn load(&mut self, step: &Step, frame: u16, tries: u32) -> Result<(), Cause> {
-        self.helpers_are_loaded();
+        self.account.ram_changes();
         let target = objects::words([step.address, step.data.len() as u32]);
         let object = objects::Object {
             name: &step.id,

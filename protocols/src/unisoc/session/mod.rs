@@ -11,7 +11,8 @@ use super::hdlc::Check;
 use super::link::{Link, Trouble};
 use super::nv;
 use super::plan::{Action, Plan, Step};
-use crate::{Cause, Failure, Phase, Platform, Progress, Wire, WireError, Written};
+use crate::account::Account;
+use crate::{Cause, Failure, Phase, Platform, Progress, Wire, WireError};
 pub use options::{After, Keeper, Kept, Options, Report, Transport};
 
 /// Writes a package to the module at the other end of `wire`, which must be in download mode.
@@ -96,11 +97,7 @@ struct Session<'w, 'p> {
     link: Link<'w>,
     plan: &'p Plan,
     options: &'p Options,
-    phase: Phase,
-    doing: String,
-    written: Written,
-    /// Bytes of images for flash that the module has acknowledged.
-    bytes: u64,
+    account: Account,
     imei: Option<String>,
     /// A loader that knows NORMAL_RESET is running.
     loader_runs: bool,
@@ -116,10 +113,7 @@ impl<'w, 'p> Session<'w, 'p> {
             link: Link::new(wire, options.transport, check),
             plan,
             options,
-            phase: Phase::Clear,
-            doing: "checking the options".to_owned(),
-            written: Written::Nothing,
-            bytes: 0,
+            account: Account::begin(&Phase::ALL, "checking the options"),
             imei: None,
             loader_runs: false,
         }
@@ -133,19 +127,13 @@ impl<'w, 'p> Session<'w, 'p> {
             .and_then(|()| work(&mut self));
         match result {
             Ok(()) => Ok(Report {
-                written: self.written,
-                bytes: self.bytes,
+                bytes: self.account.bytes(),
+                written: self.account.written().clone(),
                 imei: self.imei,
             }),
             Err(cause) => {
                 self.abandon(&cause);
-                Err(Failure {
-                    phase: self.phase,
-                    doing: self.doing,
-                    cause,
-                    written: self.written,
-                    log: self.link.log_lines(),
-                })
+                Err(self.account.failure(cause, self.link.log_lines()))
             }
         }
     }
@@ -202,7 +190,7 @@ impl<'w, 'p> Session<'w, 'p> {
         }
         self.link.connect(patience::CONNECT)?;
         self.link.quiet()?;
-        self.written = Written::Complete;
+        self.account.complete();
         Ok(())
     }
 
@@ -263,35 +251,21 @@ impl<'w, 'p> Session<'w, 'p> {
 impl Session<'_, '_> {
     /// Phases only go forward, whatever the order of the package.
     fn enter(&mut self, phase: Phase, doing: &str) {
-        self.doing = doing.to_owned();
-        if phase > self.phase {
-            self.phase = phase;
+        if self.account.enter(phase, doing) {
             self.link.report(Progress::Phase(phase));
-        }
-    }
-
-    fn helpers_are_loaded(&mut self) {
-        if self.written == Written::Nothing {
-            self.written = Written::HelpersOnly;
         }
     }
 
     /// A command that changes flash is about to be sent, unless a refusal has come late: then nothing more has changed.
     fn flash_changes(&mut self, image: &str) -> Result<(), Trouble> {
         self.link.hush()?;
-        self.written = Written::Partial {
-            image: image.to_owned(),
-            bytes: self.bytes,
-        };
+        self.account.flash_changes(image);
         Ok(())
     }
 
     /// `done` of `total` bytes of an image for flash are acknowledged; `before` is the count without them.
     fn image_bytes(&mut self, image: &str, before: u64, done: u64, total: u64) {
-        self.bytes = before + done;
-        if let Written::Partial { bytes, .. } = &mut self.written {
-            *bytes = self.bytes;
-        }
+        self.account.acknowledged(before + done);
         self.link.report(Progress::Bytes { image, done, total });
     }
 }

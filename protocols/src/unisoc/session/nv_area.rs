@@ -43,7 +43,7 @@ impl<'p> Session<'_, 'p> {
         };
         self.imei = nv.as_deref().and_then(nv::imei);
         self.check_imei()?;
-        self.doing = "reading the record of production".to_owned();
+        self.account.doing = "reading the record of production".to_owned();
         let phase_check = self.read_phase_check()?;
         Ok(Own { nv, phase_check })
     }
@@ -60,7 +60,7 @@ impl<'p> Session<'_, 'p> {
 
     /// The module's NV area, or nothing if it has none. Reading does no harm, so it begins again after any trouble.
     pub(super) fn read_nv(&mut self) -> Result<Option<Vec<u8>>, Cause> {
-        self.doing = "reading the module's NV items".to_owned();
+        self.account.doing = "reading the module's NV items".to_owned();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -140,7 +140,7 @@ impl<'p> Session<'_, 'p> {
 
     /// Compares the record of production with what it was, if there was one.
     pub(super) fn verify_phase_check(&mut self, record: Option<&[u8]>) -> Result<(), Cause> {
-        self.doing = "comparing the record of production".to_owned();
+        self.account.doing = "comparing the record of production".to_owned();
         match record.is_some() && self.read_phase_check()?.as_deref() != record {
             true => Err(Cause::Malformed {
                 sent: Command::ReadFlash.name().into(),
@@ -160,7 +160,7 @@ impl<'p> Session<'_, 'p> {
     /// Hands the module's own to the caller, before anything is erased.
     pub(super) fn keep(&mut self, own: &Own, keeper: &mut dyn Keeper) -> Result<(), Cause> {
         let Some(nv) = &own.nv else { return Ok(()) };
-        self.doing = "keeping the module's NV items".to_owned();
+        self.account.doing = "keeping the module's NV items".to_owned();
         let kept = Kept {
             nv,
             phase_check: own.phase_check.as_deref(),
@@ -190,7 +190,7 @@ impl<'p> Session<'_, 'p> {
         let Some(package) = self.plan.nv() else {
             return Ok(None);
         };
-        self.doing = "merging the module's NV items with the package's".to_owned();
+        self.account.doing = "merging the module's NV items with the package's".to_owned();
         let Some(old) = earlier.or(own.nv.as_deref()) else {
             return Err(no_nv(
                 "its IMEI and calibration would become the package's for good, unless an earlier NV area of this \
@@ -217,12 +217,12 @@ impl<'p> Session<'_, 'p> {
     /// Writes an area and compares it, up to three times, while the boot area is still blank. Source: §6.1: as the
     /// vendor's PC tool (V).
     pub(super) fn write_nv(&mut self, name: &str, area: &[u8], kept: &[u16]) -> Result<(), Cause> {
-        let doing = self.doing.clone();
+        let doing = self.account.doing.clone();
         let start = words([address::NV, area.len() as u32, nv::byte_sum(area)]);
-        let before = self.bytes;
+        let before = self.account.bytes();
         for _ in 0..TRIES {
-            self.doing.clone_from(&doing);
-            self.bytes = before;
+            self.account.doing.clone_from(&doing);
+            self.account.acknowledged(before);
             self.send_to_flash(name, &start, area)?;
             match self.nv_difference(area, kept)? {
                 None => return Ok(()),

@@ -66,14 +66,14 @@ impl Session<'_, '_> {
 
     /// Sends an object until every frame of it has been acknowledged.
     pub(super) fn send_object(&mut self, object: &Object<'_>) -> Result<(), Cause> {
-        let (before, doing) = (self.bytes, self.doing.clone());
+        let (before, doing) = (self.account.bytes(), self.account.doing.clone());
         let mut tries = 0;
         loop {
             tries += 1;
-            self.doing.clone_from(&doing);
+            self.account.doing.clone_from(&doing);
             let trouble = match self.attempt(object, before) {
                 Ok(()) => {
-                    self.doing = doing;
+                    self.account.doing = doing;
                     return Ok(());
                 }
                 Err(trouble) => trouble,
@@ -104,7 +104,7 @@ impl Session<'_, '_> {
 
     /// START_DATA, MIDST_DATA to the last byte, END_DATA. The next frame is encoded while the module works.
     fn attempt(&mut self, object: &Object<'_>, before: u64) -> Result<(), Trouble> {
-        let doing = self.doing.clone();
+        let doing = self.account.doing.clone();
         let total = object.data.len() as u64;
         self.link
             .command(Command::StartData, object.start, patience::START)?;
@@ -122,7 +122,7 @@ impl Session<'_, '_> {
                 self.link.prepare(Command::MidstData, next);
             }
             if let Err(trouble) = self.link.acknowledged(object.midst) {
-                self.doing = format!("{doing}, at byte {done} of {total}");
+                self.account.doing = format!("{doing}, at byte {done} of {total}");
                 return Err(trouble);
             }
             done += frame.len() as u64;
@@ -154,7 +154,7 @@ impl Session<'_, '_> {
 
     /// Erasing twice does no harm, so an answer that was lost is asked for again.
     fn erase_flash(&mut self, name: &str, target: [u32; 2], within: Duration) -> Result<(), Cause> {
-        let before = self.written.clone();
+        let before = self.account.written().clone();
         self.flash_changes(name)?;
         let mut tries = 0;
         loop {
@@ -166,7 +166,7 @@ impl Session<'_, '_> {
                     code: Code::UNKNOWN_DEVICE,
                     ..
                 }) if tries == 1 && matches!(before, Written::HelpersOnly) => {
-                    self.written = before;
+                    self.account.take_back(before);
                     return Err(unknown_model());
                 }
                 Err(trouble) => return Err(trouble.into()),
