@@ -42,12 +42,13 @@ pub fn check(host: &Host, seen: &Seen) -> Vec<Finding> {
     findings
 }
 
-/// What a command opens: the ports, or the device itself where raw USB takes their place. Each is given as a person
-/// knows it, and where it is.
+/// What commands may open: the ports, and the device itself where raw USB takes the place of one that is missing. Each
+/// is given as a person knows it, and where it is.
 fn nodes(host: &Host, module: &Attached) -> Vec<(PathBuf, PathBuf)> {
-    if raw_usb(module) {
-        return host.usb_node(module).into_iter().collect();
-    }
     let ports = module.ports.iter();
-    ports.map(|port| (port.path.clone(), host.node(port))).collect()
+    let device = raw_usb(module).then(|| host.usb_node(module)).flatten();
+    ports
+        .map(|port| (port.path.clone(), host.node(port)))
+        .chain(device)
+        .collect()
 }

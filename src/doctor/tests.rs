@@ -227,6 +227,20 @@ fn raw_usb_needs_the_rights_to_the_device() {
 }
 
 #[test]
+fn a_forbidden_port_is_named_beside_one_that_is_missing() {
+    let denied = |node: &Path| match node.ends_with("dev/ttyUSB1") {
+        true => Err(std::io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
+    };
+    let ports = [(2, None), (3, None), (4, Some(("option", "ttyUSB1")))];
+    let report = Recorded::new()
+        .device(("2c7c", "6001"), "480", &ports)
+        .examine_as(denied);
+    assert_eq!(report.exit_code, 8);
+    assert_says(trouble(&report, "permission"), &["/dev/ttyUSB1 of"]);
+}
+
+#[test]
 fn an_interface_of_another_driver_is_not_reached() {
     let foreign = [
         (2, Some(("qmi_wwan", "x0"))),
