@@ -2,6 +2,17 @@
 
 use crate::{Cause, Failure, Phase, Written};
 
+/// What it has made of the module.
+#[derive(Debug)]
+enum State {
+    Untouched,
+    /// There may be code of ours in its RAM.
+    HelpersOnly,
+    /// Its flash has been changed; holds the image in work.
+    HalfWritten(String),
+    Complete,
+}
+
 /// Where a session is, what it is doing, and what it has made of the module.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -9,7 +20,7 @@ pub(crate) struct Account {
     phase: Phase,
     /// To which image and offset: "writing `cp.bin` to `cp` at 0x100000".
     pub doing: String,
-    written: Written,
+    state: State,
     /// Bytes of images for flash that the module has acknowledged.
     bytes: u64,
 }
@@ -21,7 +32,7 @@ impl Account {
             order,
             phase: Phase::Clear,
             doing: doing.to_owned(),
-            written: Written::Nothing,
+            state: State::Untouched,
             bytes: 0,
         }
     }
@@ -43,8 +54,20 @@ impl Account {
         self.phase
     }
 
-    pub const fn written(&self) -> &Written {
-        &self.written
+    pub fn written(&self) -> Written {
+        match &self.state {
+            State::Untouched => Written::Nothing,
+            State::HelpersOnly => Written::HelpersOnly,
+            State::HalfWritten(image) => Written::Partial {
+                image: image.clone(),
+                bytes: self.bytes,
+            },
+            State::Complete => Written::Complete,
+        }
+    }
+
+    pub const fn is_half_written(&self) -> bool {
+        matches!(self.state, State::HalfWritten(_))
     }
 
     pub const fn bytes(&self) -> u64 {
@@ -53,51 +76,45 @@ impl Account {
 
     /// Bytes for the module's RAM are about to be sent.
     pub fn ram_changes(&mut self) {
-        if self.written == Written::Nothing {
-            self.written = Written::HelpersOnly;
+        if matches!(self.state, State::Untouched) {
+            self.state = State::HelpersOnly;
         }
     }
 
     /// A command that changes flash is about to be sent.
     pub fn flash_changes(&mut self, image: &str) {
-        self.written = Written::Partial {
-            image: image.to_owned(),
-            bytes: self.bytes,
-        };
+        self.state = State::HalfWritten(image.to_owned());
     }
 
-    /// The module has said that it has not changed anything.
-    pub fn take_back(&mut self, written: Written) {
-        self.written = written;
+    /// The module has said that it did not do the first change.
+    pub fn take_back(&mut self) {
+        self.state = State::HelpersOnly;
     }
 
     /// Another image's turn, in flash that has been changed already.
     pub fn image_in_work(&mut self, name: &str) {
-        if let Written::Partial { image, .. } = &mut self.written {
+        if let State::HalfWritten(image) = &mut self.state {
             name.clone_into(image);
         }
     }
 
     /// So many bytes of images are acknowledged by now.
-    pub fn acknowledged(&mut self, total: u64) {
+    pub const fn acknowledged(&mut self, total: u64) {
         self.bytes = total;
-        if let Written::Partial { bytes, .. } = &mut self.written {
-            *bytes = total;
-        }
     }
 
     /// The module has said that it holds everything.
     pub fn complete(&mut self) {
-        self.written = Written::Complete;
+        self.state = State::Complete;
     }
 
     /// The end of a session that failed; `log` are the module's own last lines.
     pub fn failure(self, cause: Cause, log: Vec<String>) -> Failure {
         Failure {
             phase: self.phase,
+            written: self.written(),
             doing: self.doing,
             cause,
-            written: self.written,
             log,
         }
     }

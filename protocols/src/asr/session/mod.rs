@@ -119,7 +119,7 @@ pub fn write(wire: &mut dyn Wire, plan: &Plan, options: &Options) -> Result<Repo
     match session.run() {
         Ok(()) => Ok(Report {
             bytes: session.account.bytes(),
-            written: session.account.written().clone(),
+            written: session.account.written(),
             chip: session.chip,
         }),
         Err(cause) => Err(session.account.failure(cause, session.link.log_lines())),
@@ -276,7 +276,7 @@ impl Session<'_, '_> {
     }
 
     fn work_is_queued(&self) -> bool {
-        matches!(self.account.written(), Written::Partial { .. })
+        self.account.is_half_written()
     }
 
     /// Bytes of images were acknowledged.

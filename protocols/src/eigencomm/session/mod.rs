@@ -12,7 +12,7 @@ use super::link::{Link, Trouble};
 use super::plan::Plan;
 use super::{Settings, Transport};
 use crate::account::Account;
-use crate::{Cause, Failure, Phase, Progress, Wire, WireError, Written};
+use crate::{Cause, Failure, Phase, Progress, Wire, WireError};
 pub use options::{After, Keeper, Options, Pacing, Proof, Report};
 
 /// Writes a package to the module at the other end of `wire`, which must be in download mode: in its boot ROM, or
@@ -85,7 +85,7 @@ impl<'w, 'p> Session<'w, 'p> {
         match ready.and_then(|()| work(&mut self)) {
             Ok(()) => Ok(Report {
                 bytes: self.account.bytes(),
-                written: self.account.written().clone(),
+                written: self.account.written(),
                 proof: self.proof,
             }),
             Err(cause) => {
@@ -180,7 +180,7 @@ impl<'w, 'p> Session<'w, 'p> {
         if !reachable {
             return;
         }
-        if matches!(self.account.written(), Written::Partial { .. }) {
+        if self.account.is_half_written() {
             self.link
                 .note("the agent keeps running in the module: leave it powered and run again");
         } else if self.options.after == After::Reset && self.reset().is_ok() {

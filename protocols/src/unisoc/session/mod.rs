@@ -128,7 +128,7 @@ impl<'w, 'p> Session<'w, 'p> {
         match result {
             Ok(()) => Ok(Report {
                 bytes: self.account.bytes(),
-                written: self.account.written().clone(),
+                written: self.account.written(),
                 imei: self.imei,
             }),
             Err(cause) => {

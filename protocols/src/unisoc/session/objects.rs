@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Session, Step};
 use crate::unisoc::bsl::{Code, Command, address, patience};
 use crate::unisoc::link::Trouble;
-use crate::{Cause, Phase, Progress, Written};
+use crate::{Cause, Phase, Progress};
 
 /// How often an object is sent at most when answers are lost or sizes differ. Source: §9.1: two tries more.
 pub(super) const TRIES: u32 = 3;
@@ -154,7 +154,7 @@ impl Session<'_, '_> {
 
     /// Erasing twice does no harm, so an answer that was lost is asked for again.
     fn erase_flash(&mut self, name: &str, target: [u32; 2], within: Duration) -> Result<(), Cause> {
-        let before = self.account.written().clone();
+        let is_first = !self.account.is_half_written();
         self.flash_changes(name)?;
         let mut tries = 0;
         loop {
@@ -165,8 +165,8 @@ impl Session<'_, '_> {
                 Err(Trouble::Refused {
                     code: Code::UNKNOWN_DEVICE,
                     ..
-                }) if tries == 1 && matches!(before, Written::HelpersOnly) => {
-                    self.account.take_back(before);
+                }) if tries == 1 && is_first => {
+                    self.account.take_back();
                     return Err(unknown_model());
                 }
                 Err(trouble) => return Err(trouble.into()),
